@@ -1,0 +1,21 @@
+# Warnings, sanitizers and LLVM, each as a target to link to.
+option(LATHE_WERROR "Treat warnings as errors" ON)
+set(LATHE_SANITIZE "" CACHE STRING "Sanitizers to build with, such as address,undefined")
+
+add_library(lathe_options INTERFACE)
+target_compile_options(lathe_options INTERFACE -Wall -Wextra -Wpedantic -ffp-contract=off $<$<BOOL:${LATHE_WERROR}>:-Werror>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 sees these in the standard library's own inlined code, where they are false.
+  target_compile_options(lathe_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-array-bounds
+                                                 -Wno-stringop-overflow -Wno-dangling-pointer)
+endif()
+if(LATHE_SANITIZE)
+  add_compile_options(-fsanitize=${LATHE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${LATHE_SANITIZE})
+endif()
+
+add_library(lathe_llvm INTERFACE)
+target_include_directories(lathe_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
+separate_arguments(llvm_definitions NATIVE_COMMAND "${LLVM_DEFINITIONS}")
+target_compile_definitions(lathe_llvm INTERFACE ${llvm_definitions})
+target_link_libraries(lathe_llvm INTERFACE LLVM)

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <lathe/codegen/loop/kernel.h>
+#include <lathe/graph/graph.h>
+
+namespace lathe {
+
+/// Where a tensor of a program lives.
+enum class Role {
+  input,     // fed: number `slot` of the inputs
+  output,    // fetched: number `slot` of the outputs
+  variable,  // number `slot` of the variables; updated in place
+  constant,  // part of the program
+  arena,     // between kernels
+  dissolved  // fused away: nowhere
+};
+
+struct ProgramTensor {
+  std::string name;  // of the value it holds
+  TensorType type;
+  Role role = Role::dissolved;
+  std::uint32_t slot = 0;
+  std::shared_ptr<const Tensor> constant;  // Role::constant only
+  Dim arena_offset_bytes;                  // Role::arena only: from the memory plan
+};
+
+/// An optimised graph lowered to an ordered list of steps plus a memory plan. Everything symbolic is a Dim over
+/// `symbols`, so that one program serves all their values.
+struct Program {
+  std::shared_ptr<loop::Pool> pool;
+  std::vector<ProgramTensor> tensors;  // by TensorId
+  std::vector<loop::Step> steps;
+  std::vector<loop::TensorId> inputs, outputs, variables;  // by slot
+  std::vector<SymbolId> symbols;
+  Dim arena_bytes;
+
+  const ProgramTensor& tensor(loop::TensorId id) const { return tensors.at(static_cast<std::size_t>(id)); }
+};
+
+/// Human-readable listing of all steps, in the notation of DESIGN: what LATHE_DUMP writes and tests count.
+std::string to_string(const Program& program);
+std::string to_string(const loop::Pool& pool, loop::ExprId id);
+
+}  // namespace lathe

@@ -1,0 +1,90 @@
+#include <lathe/graph/tensor.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include <fmt/format.h>
+
+namespace lathe {
+namespace {
+
+constexpr std::size_t alignment = 64;
+
+std::size_t bytes_for(DType dtype, const Extents& shape) {
+  for (const std::int64_t extent : shape) {
+    if (extent < 0) throw RunError(fmt::format("a tensor cannot have shape {}", to_string(shape)));
+  }
+  std::size_t bytes = 0;
+  if (__builtin_mul_overflow(static_cast<std::size_t>(element_count(shape)), size_of(dtype), &bytes)) {
+    throw RunError(fmt::format("a tensor of shape {} does not fit into memory", to_string(shape)));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+void Tensor::Free::operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t{alignment}); }
+
+Tensor::Tensor(DType dtype, Extents shape) : dtype_(dtype), shape_(std::move(shape)) {
+  capacity_bytes_ = bytes_for(dtype_, shape_);
+  bytes_.reset(new (std::align_val_t{alignment}) std::byte[std::max(capacity_bytes_, alignment)]);
+  std::memset(bytes_.get(), 0, capacity_bytes_);
+}
+
+Tensor::Tensor(const Tensor& other) : Tensor(other.dtype_, other.shape_) {
+  std::memcpy(bytes_.get(), other.bytes_.get(), capacity_bytes_);
+}
+
+Tensor& Tensor::operator=(const Tensor& other) {
+  if (this != &other) *this = Tensor(other);
+  return *this;
+}
+
+std::span<std::byte> Tensor::bytes() { return {bytes_.get(), bytes_for(dtype_, shape_)}; }
+
+std::span<const std::byte> Tensor::bytes() const { return {bytes_.get(), bytes_for(dtype_, shape_)}; }
+
+double Tensor::at(std::int64_t flat) const {
+  if (flat < 0 || flat >= size()) {
+    throw RunError(fmt::format("element {} of a tensor of shape {}", flat, to_string(shape_)));
+  }
+  return dispatch(dtype_, [&]<class T>(T) { return static_cast<double>(data<T>()[static_cast<std::size_t>(flat)]); });
+}
+
+void Tensor::resize(std::span<const std::int64_t> shape) {
+  if (std::equal(shape.begin(), shape.end(), shape_.begin(), shape_.end())) return;
+  Extents extents(shape.begin(), shape.end());
+  const std::size_t bytes = bytes_for(dtype_, extents);
+  if (bytes > capacity_bytes_ || !bytes_) {
+    *this = Tensor(dtype_, std::move(extents));
+    return;
+  }
+  shape_ = std::move(extents);
+}
+
+bool Tensor::operator==(const Tensor& other) const {
+  return dtype_ == other.dtype_ && shape_ == other.shape_ &&
+         std::memcmp(bytes_.get(), other.bytes_.get(), bytes().size()) == 0;
+}
+
+void Tensor::check_count(const Tensor& tensor, std::size_t count) {
+  if (static_cast<std::size_t>(tensor.size()) == count) return;
+  throw RunError(fmt::format("a tensor of shape {} holds {} elements, not {}", to_string(tensor.shape_), tensor.size(), count));
+}
+
+void Tensor::check_dtype(DType asked) const {
+  if (asked == dtype_) return;
+  throw RunError(fmt::format("a tensor of {} cannot be read as {}", to_string(dtype_), to_string(asked)));
+}
+
+std::string to_string(const Tensor& tensor) {
+  constexpr std::int64_t shown = 8;
+  std::string elements;
+  for (std::int64_t i = 0; i < std::min(tensor.size(), shown); ++i) {
+    elements += fmt::format("{}{:.6g}", i == 0 ? "" : ", ", tensor.at(i));
+  }
+  return fmt::format("{} {{{}{}}}", to_string(tensor.type()), elements, tensor.size() > shown ? ", ..." : "");
+}
+
+}  // namespace lathe
