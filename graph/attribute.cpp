@@ -41,8 +41,9 @@ const Attribute* Attributes::find(std::string_view name) const {
 }
 
 bool Attributes::operator==(const Attributes& other) const {
-  return std::equal(entries_.begin(), entries_.end(), other.entries_.begin(), other.entries_.end(),
-                    [](const Entry& a, const Entry& b) { return a.first == b.first && same_attribute(a.second, b.second); });
+  return std::equal(
+      entries_.begin(), entries_.end(), other.entries_.begin(), other.entries_.end(),
+      [](const Entry& a, const Entry& b) { return a.first == b.first && same_attribute(a.second, b.second); });
 }
 
 void Attributes::missing(std::string_view name) {

@@ -15,7 +15,8 @@
 namespace lathe {
 
 /// A compile-time argument of a node. Tensors are shared and never change.
-using Attribute = std::variant<bool, std::int64_t, double, std::string, DType, Extents, Shape, std::shared_ptr<const Tensor>>;
+using Attribute =
+    std::variant<bool, std::int64_t, double, std::string, DType, Extents, Shape, std::shared_ptr<const Tensor>>;
 
 /// Same kind and value; tensors compare by content, doubles by bits.
 bool same_attribute(const Attribute& a, const Attribute& b);

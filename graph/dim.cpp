@@ -56,8 +56,7 @@ std::optional<Dim> divide(const Dim::Term& a, const Dim::Term& b) {
   if (a.coefficient % b.coefficient != 0) return std::nullopt;
   if (!std::includes(a.factors.begin(), a.factors.end(), b.factors.begin(), b.factors.end())) return std::nullopt;
   std::vector<SymbolId> rest;
-  std::set_difference(a.factors.begin(), a.factors.end(), b.factors.begin(), b.factors.end(),
-                      std::back_inserter(rest));
+  std::set_difference(a.factors.begin(), a.factors.end(), b.factors.begin(), b.factors.end(), std::back_inserter(rest));
   Dim quotient(a.coefficient / b.coefficient);
   for (const SymbolId factor : rest) quotient = quotient * Dim(factor);
   return quotient;
@@ -111,7 +110,9 @@ Dim Dim::unknown() {
   return dim;
 }
 
-bool Dim::is_constant() const { return as_constant().has_value(); }
+bool Dim::is_constant() const {
+  return as_constant().has_value();
+}
 
 std::int64_t Dim::constant() const {
   const auto number = as_constant();
@@ -178,7 +179,9 @@ Dim operator+(const Dim& a, const Dim& b) {
   return out;
 }
 
-Dim operator-(const Dim& a, const Dim& b) { return a + b * Dim(-1); }
+Dim operator-(const Dim& a, const Dim& b) {
+  return a + b * Dim(-1);
+}
 
 Dim operator*(const Dim& a, const Dim& b) {
   std::vector<Dim::Term> terms;

@@ -84,7 +84,9 @@ std::optional<Dim> divide(const Dim& a, const Dim& b);
 std::string to_string(const Dim& dim);
 
 /// A symbolic extent: dim("batch").
-inline Dim dim(std::string_view name) { return Dim(symbol(name)); }
+inline Dim dim(std::string_view name) {
+  return Dim(symbol(name));
+}
 
 /// An extent left open in a placeholder's shape; each use becomes a fresh symbol.
 inline const Dim None = Dim::unknown();

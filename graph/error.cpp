@@ -2,13 +2,9 @@
 
 #include <fmt/format.h>
 
-namespace lathe {
+#include <lathe/graph/source_line.h>
 
-std::string describe(const std::source_location& where) {
-  std::string_view file = where.file_name();
-  if (const auto slash = file.rfind('/'); slash != std::string_view::npos) file.remove_prefix(slash + 1);
-  return fmt::format("{}:{}", file, where.line());
-}
+namespace lathe {
 
 void ensure(bool condition, std::string_view why, std::source_location where) {
   if (condition) return;

@@ -41,7 +41,4 @@ class DataError : public Error {
 /// A literal costs nothing when the condition holds.
 void ensure(bool condition, std::string_view why, std::source_location where = std::source_location::current());
 
-/// "model.cpp:41": the file's last path component and the line.
-std::string describe(const std::source_location& where);
-
 }  // namespace lathe

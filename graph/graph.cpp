@@ -11,7 +11,9 @@ const Node& Value::node() const {
   return graph_->node(id_.node);
 }
 
-const TensorType& Value::type() const { return node().outputs.at(id_.output); }
+const TensorType& Value::type() const {
+  return node().outputs.at(id_.output);
+}
 
 std::string Value::name() const {
   return id_.output == 0 ? node().name : fmt::format("{}:{}", node().name, id_.output);
@@ -56,10 +58,10 @@ NodeId Graph::adopt(const Node& node, std::vector<ValueId> inputs, std::vector<N
 NodeId Graph::append(Node node) {
   const Op& op = *node.op;
   if (node.inputs.size() < op.min_inputs || node.inputs.size() > op.max_inputs) {
-    throw GraphError(fmt::format("{}: takes {} input{}, {} given", describe(node),
-                                 op.min_inputs == op.max_inputs ? fmt::format("{}", op.min_inputs)
-                                                                : fmt::format("at least {}", op.min_inputs),
-                                 op.min_inputs == 1 ? "" : "s", node.inputs.size()));
+    throw GraphError(fmt::format(
+        "{}: takes {} input{}, {} given", describe(node),
+        op.min_inputs == op.max_inputs ? fmt::format("{}", op.min_inputs) : fmt::format("at least {}", op.min_inputs),
+        op.min_inputs == 1 ? "" : "s", node.inputs.size()));
   }
   check_attributes(node);
   node.outputs = op.infer(InferContext{*this, node});
@@ -80,7 +82,8 @@ void Graph::check_attributes(Node& node) const {
   }
   for (const AttributeSpec& spec : node.op->attributes) {
     if (node.attributes.find(spec.name)) continue;
-    if (!spec.default_value) throw GraphError(fmt::format("{}: attribute '{}' must be given", describe(node), spec.name));
+    if (!spec.default_value)
+      throw GraphError(fmt::format("{}: attribute '{}' must be given", describe(node), spec.name));
     node.attributes.set(spec.name, *spec.default_value);
   }
 }
@@ -103,7 +106,9 @@ std::optional<NodeId> Graph::find(std::string_view name) const {
   return found == by_name_.end() ? std::nullopt : std::optional(found->second);
 }
 
-Dim Graph::fresh_symbol() { return dim(fmt::format("_{}", symbols_++)); }
+Dim Graph::fresh_symbol() {
+  return dim(fmt::format("_{}", symbols_++));
+}
 
 Dim Graph::resolve(const Dim& dim) const {
   Dim out = dim;
@@ -151,10 +156,16 @@ Graph::Scope::Scope(Graph& graph, std::string_view name) : graph_(graph), outer_
   ++uses;
 }
 
-Graph::Scope::~Scope() { graph_.scope_ = outer_; }
+Graph::Scope::~Scope() {
+  graph_.scope_ = outer_;
+}
 
-Graph::Origin::Origin(Graph& graph, NodeId forward) : graph_(graph), outer_(graph.origin_) { graph.origin_ = forward; }
+Graph::Origin::Origin(Graph& graph, NodeId forward) : graph_(graph), outer_(graph.origin_) {
+  graph.origin_ = forward;
+}
 
-Graph::Origin::~Origin() { graph_.origin_ = outer_; }
+Graph::Origin::~Origin() {
+  graph_.origin_ = outer_;
+}
 
 }  // namespace lathe

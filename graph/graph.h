@@ -23,7 +23,7 @@ class Graph {
     Values inputs = {};
     Attributes attributes = {};
     std::string name = {};
-    std::source_location where = std::source_location::current();
+    SourceLine where = std::source_location::current();
     std::vector<NodeId> control = {};
   };
 

@@ -3,12 +3,12 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
-#include <source_location>
 #include <string>
 #include <vector>
 
 #include <lathe/graph/attribute.h>
 #include <lathe/graph/shape.h>
+#include <lathe/graph/source_line.h>
 
 namespace lathe {
 
@@ -30,9 +30,9 @@ struct Node {
   std::vector<ValueId> inputs;
   std::vector<NodeId> control;  // nodes whose effects come first, though no value flows
   Attributes attributes;
-  std::vector<TensorType> outputs;  // inferred
-  std::string name;                 // unique in the graph, scopes separated by '/': "dense_1/matmul"
-  std::source_location where;       // the user's call
+  std::vector<TensorType> outputs;     // inferred
+  std::string name;                    // unique in the graph, scopes separated by '/': "dense_1/matmul"
+  SourceLine where;                    // the user's call
   std::optional<std::string> forward;  // of a gradient node: the name of the node it differentiates
 };
 
