@@ -12,6 +12,7 @@ std::size_t resolve_axis(std::int64_t axis, std::size_t rank) {
 
 std::size_t resolve_axis(const InferContext& context, std::int64_t axis, std::size_t rank) {
   const auto bound = static_cast<std::int64_t>(rank);
+  if (rank == 0) context.fail(fmt::format("a scalar has no axis {}", axis));
   if (axis < -bound || axis >= bound) {
     context.fail(fmt::format("axis {} is outside [-{}, {}): the input has rank {}", axis, rank, rank, rank));
   }

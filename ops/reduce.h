@@ -20,8 +20,6 @@ extern const Op reduce_max;
 extern const Op reduce_min;
 extern const Op any;
 extern const Op all;
-extern const Op argmax;
-extern const Op argmin;
 }  // namespace op
 
 /// A symbolic extent, or a product of extents, as a scalar of `dtype`: what a mean divides by.
@@ -60,19 +58,5 @@ Value any(Value x, std::vector<std::int64_t> axes = {}, bool keep_dims = false,
 /// Whether all elements are true; true over no elements. Booleans only, not differentiable.
 Value all(Value x, std::vector<std::int64_t> axes = {}, bool keep_dims = false,
           std::source_location where = std::source_location::current());
-
-/// The i64 index of the first largest element along `axis`. A NaN counts as larger than any number, as in NumPy. An axis
-/// that turns out empty gives -1; one known to be empty is an error. Not differentiable.
-Value argmax(Value x, std::int64_t axis = -1, bool keep_dims = false,
-             std::source_location where = std::source_location::current());
-
-/// The i64 index of the first smallest element along `axis`; otherwise as `argmax`: the first NaN wins.
-Value argmin(Value x, std::int64_t axis = -1, bool keep_dims = false,
-             std::source_location where = std::source_location::current());
-
-/// log(sum(exp(x))) without overflow: the maximum is taken out first. Floats only; -inf over no elements or where all
-/// are -inf. Gradient: the softmax of x times dy.
-Value logsumexp(Value x, std::vector<std::int64_t> axes = {}, bool keep_dims = false,
-                std::source_location where = std::source_location::current());
 
 }  // namespace lathe
