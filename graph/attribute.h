@@ -15,10 +15,17 @@
 namespace lathe {
 
 /// A compile-time argument of a node. Tensors are shared and never change.
-using Attribute = std::variant<bool, std::int64_t, double, std::string, DType, Extents, Shape, std::shared_ptr<const Tensor>>;
+using Attribute =
+    std::variant<bool, std::int64_t, double, std::string, DType, Extents, Shape, std::shared_ptr<const Tensor>>;
 
 /// Same kind and value; tensors compare by content, doubles by bits.
 bool same_attribute(const Attribute& a, const Attribute& b);
+
+/// What kind of attribute this is, for messages: "bool", "integer", "number", ...
+std::string_view kind_of(const Attribute& attribute);
+
+/// Equal for attributes that same_attribute() calls the same.
+std::size_t hash_of(const Attribute& attribute);
 
 /// A node's attributes, sorted by name.
 class Attributes {

@@ -14,9 +14,13 @@ constexpr std::array<Traits, 6> traits{{{"bool", 1}, {"u8", 1}, {"i32", 4}, {"i6
 
 }  // namespace
 
-std::size_t size_of(DType dtype) { return traits[static_cast<std::size_t>(dtype)].bytes; }
+std::size_t size_of(DType dtype) {
+  return traits[static_cast<std::size_t>(dtype)].bytes;
+}
 
-std::string_view to_string(DType dtype) { return traits[static_cast<std::size_t>(dtype)].name; }
+std::string_view to_string(DType dtype) {
+  return traits[static_cast<std::size_t>(dtype)].name;
+}
 
 std::optional<DType> parse_dtype(std::string_view name) {
   for (std::size_t i = 0; i < traits.size(); ++i) {

@@ -16,8 +16,12 @@ std::size_t size_of(DType dtype);
 std::string_view to_string(DType dtype);
 std::optional<DType> parse_dtype(std::string_view name);
 
-constexpr bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
-constexpr bool is_integer(DType dtype) { return dtype == DType::u8 || dtype == DType::i32 || dtype == DType::i64; }
+constexpr bool is_float(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::f64;
+}
+constexpr bool is_integer(DType dtype) {
+  return dtype == DType::u8 || dtype == DType::i32 || dtype == DType::i64;
+}
 
 /// The DType that holds C++ type T; only the types with a DType are specialised.
 template <class T>
@@ -36,7 +40,8 @@ template <>
 inline constexpr std::optional<DType> dtype_of<double> = DType::f64;
 
 template <class T>
-concept Element = dtype_of<T>.has_value();
+concept Element = dtype_of<T>
+.has_value();
 
 /// Calls `f` with a default value of the C++ type behind `dtype`: dispatch(t, [&]<class T>(T) { ... }).
 template <class F>

@@ -35,7 +35,8 @@ std::string_view to_string(Kind kind) {
 }
 
 Op::Op(OpSpec spec) : OpSpec(std::move(spec)) {
-  ensure(gradient != nullptr || !not_differentiable.empty(), fmt::format("op '{}' has no gradient and does not say why", name));
+  ensure(gradient != nullptr || !not_differentiable.empty(),
+         fmt::format("op '{}' has no gradient and does not say why", name));
   ensure(registry().emplace(name, this).second, fmt::format("two ops are called '{}'", name));
 }
 
@@ -50,9 +51,13 @@ const Op* find_op(std::string_view name) {
   return found == registry().end() ? nullptr : found->second;
 }
 
-const TensorType& InferContext::in(std::size_t i) const { return graph.type(node.inputs.at(i)); }
+const TensorType& InferContext::in(std::size_t i) const {
+  return graph.type(node.inputs.at(i));
+}
 
-void InferContext::fail(std::string_view message) const { throw GraphError(fmt::format("{}: {}", describe(node), message)); }
+void InferContext::fail(std::string_view message) const {
+  throw GraphError(fmt::format("{}: {}", describe(node), message));
+}
 
 Dim InferContext::unify(const Dim& a, const Dim& b, std::string_view message) const {
   if (!graph.unify(a, b)) fail(message);
@@ -78,10 +83,16 @@ Shape InferContext::broadcast(const Shape& a, const Shape& b) const {
   return out;
 }
 
-const Node& GradientContext::node() const { return graph.node(id); }
+const Node& GradientContext::node() const {
+  return graph.node(id);
+}
 
-Value GradientContext::in(std::size_t i) const { return {graph, node().inputs.at(i)}; }
+Value GradientContext::in(std::size_t i) const {
+  return {graph, node().inputs.at(i)};
+}
 
-Value GradientContext::y(std::size_t output) const { return {graph, {id, static_cast<std::uint32_t>(output)}}; }
+Value GradientContext::y(std::size_t output) const {
+  return {graph, {id, static_cast<std::uint32_t>(output)}};
+}
 
 }  // namespace lathe

@@ -19,7 +19,8 @@ std::int64_t element_count(const Extents& extents) {
     if (extent == 0) return 0;
     overflow |= __builtin_mul_overflow(count, extent, &count);
   }
-  if (overflow) throw RunError(fmt::format("a tensor of shape {} has more elements than 64 bits count", to_string(extents)));
+  if (overflow)
+    throw RunError(fmt::format("a tensor of shape {} has more elements than 64 bits count", to_string(extents)));
   return count;
 }
 
@@ -36,7 +37,9 @@ Extents evaluate(const Shape& shape, const Bindings& bindings) {
   return extents;
 }
 
-Shape to_shape(const Extents& extents) { return {extents.begin(), extents.end()}; }
+Shape to_shape(const Extents& extents) {
+  return {extents.begin(), extents.end()};
+}
 
 std::string to_string(const Shape& shape) {
   std::vector<std::string> parts;
@@ -44,7 +47,9 @@ std::string to_string(const Shape& shape) {
   return fmt::format("[{}]", fmt::join(parts, ", "));
 }
 
-std::string to_string(const Extents& extents) { return fmt::format("[{}]", fmt::join(extents, ", ")); }
+std::string to_string(const Extents& extents) {
+  return fmt::format("[{}]", fmt::join(extents, ", "));
+}
 
 std::string to_string(const TensorType& type) {
   return fmt::format("{} {}", to_string(type.dtype), to_string(type.shape));

@@ -24,7 +24,9 @@ std::size_t bytes_for(DType dtype, const Extents& shape) {
 
 }  // namespace
 
-void Tensor::Free::operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t{alignment}); }
+void Tensor::Free::operator()(std::byte* bytes) const {
+  ::operator delete[](bytes, std::align_val_t{alignment});
+}
 
 Tensor::Tensor(DType dtype, Extents shape) : dtype_(dtype), shape_(std::move(shape)) {
   capacity_bytes_ = bytes_for(dtype_, shape_);
@@ -41,9 +43,13 @@ Tensor& Tensor::operator=(const Tensor& other) {
   return *this;
 }
 
-std::span<std::byte> Tensor::bytes() { return {bytes_.get(), bytes_for(dtype_, shape_)}; }
+std::span<std::byte> Tensor::bytes() {
+  return {bytes_.get(), bytes_for(dtype_, shape_)};
+}
 
-std::span<const std::byte> Tensor::bytes() const { return {bytes_.get(), bytes_for(dtype_, shape_)}; }
+std::span<const std::byte> Tensor::bytes() const {
+  return {bytes_.get(), bytes_for(dtype_, shape_)};
+}
 
 double Tensor::at(std::int64_t flat) const {
   if (flat < 0 || flat >= size()) {
@@ -70,7 +76,8 @@ bool Tensor::operator==(const Tensor& other) const {
 
 void Tensor::check_count(const Tensor& tensor, std::size_t count) {
   if (static_cast<std::size_t>(tensor.size()) == count) return;
-  throw RunError(fmt::format("a tensor of shape {} holds {} elements, not {}", to_string(tensor.shape_), tensor.size(), count));
+  throw RunError(
+      fmt::format("a tensor of shape {} holds {} elements, not {}", to_string(tensor.shape_), tensor.size(), count));
 }
 
 void Tensor::check_dtype(DType asked) const {
