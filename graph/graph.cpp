@@ -30,7 +30,7 @@ NodeId Graph::add(NodeSpec spec) {
   node.op = &spec.op;
   node.attributes = std::move(spec.attributes);
   node.control = std::move(spec.control);
-  node.where = spec.where;
+  node.where = line_.value_or(spec.where);
   if (origin_) {
     node.forward = this->node(*origin_).name;
     node.where = this->node(*origin_).where;
@@ -166,6 +166,14 @@ Graph::Origin::Origin(Graph& graph, NodeId forward) : graph_(graph), outer_(grap
 
 Graph::Origin::~Origin() {
   graph_.origin_ = outer_;
+}
+
+Graph::Line::Line(Graph& graph, const SourceLine& where) : graph_(graph), outer_(graph.line_) {
+  if (!outer_) graph.line_ = where;
+}
+
+Graph::Line::~Line() {
+  graph_.line_ = outer_;
 }
 
 }  // namespace lathe
