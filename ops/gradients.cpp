@@ -160,7 +160,7 @@ Values gradients(const Values& ys, const Values& xs, const Values& grad_ys, Grad
     if (!dx && options.unconnected == Unconnected::error) {
       fail(where, fmt::format("the ys do not depend on x '{}' in a differentiable way", x.name()));
     }
-    result.push_back(dx ? dx : zeros_like(x, where));
+    result.push_back(dx || options.unconnected == Unconnected::empty ? dx : zeros_like(x, where));
   }
   return result;
 }
