@@ -1,13 +1,13 @@
 #include <lathe/ops/matmul.h>
 
-#include <cmath>
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include <lathe/codegen/loop/body.h>
-#include <lathe/ops/reduce.h>
+#include <lathe/ops/arithmetic.h>
 #include <lathe/ops/shape.h>
 
 namespace lathe {

@@ -192,8 +192,8 @@ std::function<Array(std::span<const Array>)> reference(Extents axes, bool keep_d
   };
 }
 
-double add(double a, double b) { return a + b; }
-double multiply(double a, double b) { return a * b; }
+double added(double a, double b) { return a + b; }
+double multiplied(double a, double b) { return a * b; }
 double larger(double a, double b) { return std::max(a, b); }
 double smaller(double a, double b) { return std::min(a, b); }
 double either(double a, double b) { return a != 0 || b != 0 ? 1 : 0; }
@@ -244,11 +244,13 @@ const Op op::extent{{
       const loop::Expr count = body.extent(body.attribute<Shape>("dim").front());
       body.yield(loop::cast(body.out_type().dtype, count));
     },
-    .samples = {{.attributes = {{"dim", Shape{12}}, {"dtype", DType::f32}},
+    .samples = {{.in = {},
+                 .attributes = {{"dim", Shape{12}}, {"dtype", DType::f32}},
                  .whole = [](std::span<const Array>) { return Array{{}, {12}}; }},
-                {.attributes = {{"dim", Shape{7}}},
+                {.in = {},
+                 .attributes = {{"dim", Shape{7}}},
                  .whole = [](std::span<const Array>) { return Array{{}, {7}}; }}},
-    .bad_samples = {{.attributes = {{"dim", Shape{}}}, .error = "takes one extent"}},
+    .bad_samples = {{.in = {}, .attributes = {{"dim", Shape{}}}, .error = "takes one extent"}},
 }};
 
 const Op op::sum{{
@@ -262,13 +264,13 @@ const Op op::sum{{
     .gradient = sum_gradient,
     .lower = lower_reduction<loop::ReduceOp::sum>,
     .onnx = "ReduceSum",
-    .samples = {sample({.shape = {3, dim("n")}}, {}, false, 0, add),
-                sample({.shape = {3, dim("n")}}, {1}, false, 0, add),
-                sample({.shape = {dim("n"), 3}}, {0}, true, 0, add),
-                sample({.shape = {2, 3, 4}}, {-1, 0}, false, 0, add),
-                sample({.shape = {}}, {}, false, 0, add),
-                sample({.dtype = DType::u8, .shape = {33}, .low = 0, .high = 255}, {}, false, 0, add),
-                sample({.dtype = DType::boolean, .shape = {dim("n")}, .low = 0, .high = 1}, {}, false, 0, add)},
+    .samples = {sample({.shape = {3, dim("n")}}, {}, false, 0, added),
+                sample({.shape = {3, dim("n")}}, {1}, false, 0, added),
+                sample({.shape = {dim("n"), 3}}, {0}, true, 0, added),
+                sample({.shape = {2, 3, 4}}, {-1, 0}, false, 0, added),
+                sample({.shape = {}}, {}, false, 0, added),
+                sample({.dtype = DType::u8, .shape = {33}, .low = 0, .high = 255}, {}, false, 0, added),
+                sample({.dtype = DType::boolean, .shape = {dim("n")}, .low = 0, .high = 1}, {}, false, 0, added)},
     .bad_samples = bad_axes(DType::f32),
 }};
 
@@ -283,10 +285,10 @@ const Op op::mean{{
     .gradient = mean_gradient,
     .lower = lower_mean,
     .onnx = "ReduceMean",
-    .samples = {sample({.shape = {33}}, {}, false, 0, add, divide_by_count),
-                sample({.shape = {dim("n"), 9}}, {1}, false, 0, add, divide_by_count),
-                sample({.shape = {7, dim("n")}}, {0}, true, 0, add, divide_by_count),
-                sample({.shape = {2, 3, 4}}, {0, 2}, false, 0, add, divide_by_count)},
+    .samples = {sample({.shape = {33}}, {}, false, 0, added, divide_by_count),
+                sample({.shape = {dim("n"), 9}}, {1}, false, 0, added, divide_by_count),
+                sample({.shape = {7, dim("n")}}, {0}, true, 0, added, divide_by_count),
+                sample({.shape = {2, 3, 4}}, {0, 2}, false, 0, added, divide_by_count)},
     .bad_samples = bad_axes_and(DType::f32, {.in = {{DType::i32, {2}}}, .error = "is of floats, and x is i32: cast it first"}),
 }};
 
@@ -301,11 +303,11 @@ const Op op::prod{{
     .gradient = prod_gradient,
     .lower = lower_reduction<loop::ReduceOp::prod>,
     .onnx = "ReduceProd",
-    .samples = {sample({.shape = {9}, .low = 0.5, .high = 1.5}, {}, false, 1, multiply),
-                sample({.shape = {dim("n"), 5}, .low = -1.5, .high = 1.5}, {1}, false, 1, multiply),
-                sample({.shape = {2, 3, 2}}, {0, -1}, true, 1, multiply),
-                sample({.shape = {2, 3}, .values = {0, 2, 3, 0, 0, 5}}, {1}, false, 1, multiply),
-                sample({.dtype = DType::i32, .shape = {5}, .low = -4, .high = 4}, {}, false, 1, multiply)},
+    .samples = {sample({.shape = {9}, .low = 0.5, .high = 1.5}, {}, false, 1, multiplied),
+                sample({.shape = {dim("n"), 5}, .low = -1.5, .high = 1.5}, {1}, false, 1, multiplied),
+                sample({.shape = {2, 3, 2}}, {0, -1}, true, 1, multiplied),
+                sample({.shape = {2, 3}, .values = {0, 2, 3, 0, 0, 5}}, {1}, false, 1, multiplied),
+                sample({.dtype = DType::i32, .shape = {5}, .low = -4, .high = 4}, {}, false, 1, multiplied)},
     .bad_samples = bad_axes(DType::f32),
 }};
 
