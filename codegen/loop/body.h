@@ -57,7 +57,9 @@ class Body {
   AxisId reduce_axis(const Dim& extent, std::string name = "k");
   Expr index(AxisId axis) { return pool_.index(axis); }
   /// sum over axes of a * b as one chain of fused multiply-adds in ascending order: the contraction.
-  Expr contract(std::vector<AxisId> axes, Expr a, Expr b) { return pool_.reduce(ReduceOp::contract, std::move(axes), a, b); }
+  Expr contract(std::vector<AxisId> axes, Expr a, Expr b) {
+    return pool_.reduce(ReduceOp::contract, std::move(axes), a, b);
+  }
   Expr reduce(ReduceOp op, std::vector<AxisId> axes, Expr a) { return pool_.reduce(op, std::move(axes), a); }
 
   /// `value`, and a RunError naming this node where `condition` is false. In `message`, {index} and {detail} become

@@ -33,9 +33,25 @@ enum class CheckId : std::uint32_t {};
 
 enum class UnaryOp { neg, abs, sqrt, floor, ceil, round, bit_not };  // round: half to even; bit_not: logical for bool
 enum class BinaryOp {
-  add, sub, mul, div, floor_div, mod, max, min,
-  bit_and, bit_or, bit_xor, shift_left, shift_right,  // shift_right is logical
-  eq, ne, lt, le, gt, ge,
+  add,
+  sub,
+  mul,
+  div,
+  floor_div,
+  mod,
+  max,
+  min,
+  bit_and,
+  bit_or,
+  bit_xor,
+  shift_left,
+  shift_right,  // shift_right is logical
+  eq,
+  ne,
+  lt,
+  le,
+  gt,
+  ge,
 };
 
 /// How a reduction combines; the order is part of the meaning (see kernel.h).
@@ -104,8 +120,8 @@ struct Check {  // value; reports a failed check with `index` and `detail` (both
   bool operator==(const Check&) const = default;
 };
 
-using ExprNode = std::variant<Constant, AxisIndex, Extent, Load, Local, Unary, Binary, Select, Fma, Cast, Bitcast,
-                              Reduce, Check>;
+using ExprNode =
+    std::variant<Constant, AxisIndex, Extent, Load, Local, Unary, Binary, Select, Fma, Cast, Bitcast, Reduce, Check>;
 
 struct AxisInfo {
   Dim extent;

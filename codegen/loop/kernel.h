@@ -27,7 +27,9 @@
 namespace lathe::loop {
 
 inline constexpr std::int64_t contract_chunk = 4096;
-constexpr int reduce_lanes(DType dtype) { return dtype == DType::f64 ? 8 : 16; }
+constexpr int reduce_lanes(DType dtype) {
+  return dtype == DType::f64 ? 8 : 16;
+}
 
 struct LocalInfo {
   std::string name;

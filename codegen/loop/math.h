@@ -22,8 +22,8 @@ Expr is_nan(Expr x);
 Expr is_finite(Expr x);
 Expr is_inf(Expr x);
 
-/// Word `word` (0 to 3) of Philox4x32-10's block number `index` under key `seed` and counter words (stream), as an i64 in
-/// [0, 2^32). All arguments are i64. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+/// Word `word` (0 to 3) of Philox4x32-10's block number `index` under key `seed` and counter words (stream), as an i64
+/// in [0, 2^32). All arguments are i64. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 Expr philox(Expr seed, Expr stream, Expr index, int word);
 
 }  // namespace lathe::loop

@@ -1,0 +1,98 @@
+// Linear forms of index expressions.
+#include <algorithm>
+
+#include <lathe/codegen/loop/expr.h>
+#include <lathe/graph/error.h>
+
+namespace lathe::loop {
+namespace {
+
+void add_term(Affine& out, ExprId atom, const Dim& coefficient) {
+  const auto at =
+      std::find_if(out.terms.begin(), out.terms.end(), [&](const auto& term) { return term.first == atom; });
+  if (at == out.terms.end()) {
+    if (coefficient != Dim(0)) out.terms.emplace_back(atom, coefficient);
+    return;
+  }
+  at->second = at->second + coefficient;
+  if (at->second == Dim(0)) out.terms.erase(at);
+}
+
+void collect(Pool& pool, ExprId id, const Dim& scale, Affine& out) {
+  const ExprNode& node = pool.node(id);
+  if (const auto* extent = std::get_if<Extent>(&node)) {
+    out.constant = out.constant + extent->dim * scale;
+    return;
+  }
+  if (const auto* binary = std::get_if<Binary>(&node)) {
+    const auto* factor = std::get_if<Extent>(&pool.node(binary->b));
+    if (binary->op == BinaryOp::add || binary->op == BinaryOp::sub) {
+      collect(pool, binary->a, scale, out);
+      collect(pool, binary->b, binary->op == BinaryOp::add ? scale : Dim(0) - scale, out);
+      return;
+    }
+    if (binary->op == BinaryOp::mul && factor) {
+      collect(pool, binary->a, scale * factor->dim, out);
+      return;
+    }
+  }
+  add_term(out, id, scale);
+}
+
+/// Finds one pair (x / c) * (c k) + (x % c) * k and makes it x * k; false if there is none.
+bool recombine(Pool& pool, Affine& out) {
+  for (const auto& [atom, coefficient] : out.terms) {
+    const auto* modulus = std::get_if<Binary>(&pool.node(atom));
+    if (!modulus || modulus->op != BinaryOp::mod) continue;
+    const auto* divisor = std::get_if<Extent>(&pool.node(modulus->b));
+    if (!divisor) continue;
+    for (const auto& [other, scaled] : out.terms) {
+      const auto* quotient = std::get_if<Binary>(&pool.node(other));
+      if (!quotient || quotient->op != BinaryOp::floor_div || quotient->a != modulus->a || quotient->b != modulus->b)
+        continue;
+      if (scaled != coefficient * divisor->dim) continue;
+      const Dim scale = coefficient;
+      const ExprId whole = modulus->a;
+      const ExprId first = atom;
+      const ExprId second = other;
+      std::erase_if(out.terms, [&](const auto& term) { return term.first == first || term.first == second; });
+      collect(pool, whole, scale, out);
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Dim Affine::coefficient(ExprId atom) const {
+  for (const auto& [other, coefficient] : terms) {
+    if (other == atom) return coefficient;
+  }
+  return 0;
+}
+
+Affine affine(Pool& pool, ExprId id) {
+  Affine out;
+  collect(pool, id, 1, out);
+  while (recombine(pool, out)) {
+  }
+  return out;
+}
+
+Expr to_expr(Pool& pool, const Affine& affine) {
+  std::optional<Expr> sum;
+  for (const auto& [atom, coefficient] : affine.terms) {
+    const Expr term = pool.wrap(atom) * pool.extent(coefficient);
+    sum = sum ? *sum + term : term;
+  }
+  if (!sum) return pool.extent(affine.constant);
+  return *sum + pool.extent(affine.constant);
+}
+
+bool never_negative(const Dim& dim) {
+  return std::all_of(dim.terms().begin(), dim.terms().end(),
+                     [](const Dim::Term& term) { return term.coefficient >= 0; });
+}
+
+}  // namespace lathe::loop
