@@ -43,7 +43,8 @@ void require_rows(std::string_view loss, const Argument& a, const std::source_lo
   if (a.value.rank() == 0) fail(loss, where, fmt::format("{} is a scalar and has no rows", a.name));
 }
 
-void require_labels(std::string_view loss, const Value& labels, const Value& logits, const std::source_location& where) {
+void require_labels(std::string_view loss, const Value& labels, const Value& logits,
+                    const std::source_location& where) {
   require_rows(loss, {"logits", logits}, where);
   if (!is_float(logits.dtype())) fail(loss, where, fmt::format("logits are floats, not {}", to_string(logits.dtype())));
   if (!is_integer(labels.dtype())) {

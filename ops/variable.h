@@ -27,13 +27,21 @@ struct Variable {
   Graph& graph() const { return value.graph(); }
 };
 
-/// A variable of the dtype and shape of `initial`, which may be any value: constant, random, or computed. The shape must
-/// not be symbolic. Session::initialize runs all initializers. Gradient: `gradients` may be asked for the gradient with
-/// respect to a variable; nothing flows into the initial value.
-Variable variable(Graph& graph, std::string_view name, Value initial,
+struct VariableOptions {
+  /// Whether training may change it: what optimizers update by default. Their own state and other counters are not.
+  bool trainable = true;
+};
+
+/// A variable of the dtype and shape of `initial`, which may be any value: constant, random, or computed. The shape
+/// must not be symbolic. Session::initialize runs all initializers. Gradient: `gradients` may be asked for the gradient
+/// with respect to a variable; nothing flows into the initial value.
+Variable variable(Graph& graph, std::string_view name, Value initial, VariableOptions options = {},
                   std::source_location where = std::source_location::current());
-Variable variable(Graph& graph, std::string_view name, Tensor initial,
+Variable variable(Graph& graph, std::string_view name, Tensor initial, VariableOptions options = {},
                   std::source_location where = std::source_location::current());
+
+/// All trainable variables, in the order in which they were made.
+Values trainable_variables(Graph& graph);
 
 /// Gives `variable` (a Variable, or its value) a new value of the same dtype and shape at the end of each run that
 /// depends on the result, which is the new value. Two assignments to one variable in one run are an error.

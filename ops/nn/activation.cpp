@@ -47,6 +47,8 @@ Activation::Activation(std::string_view name, std::source_location where) {
                                fmt::join(known, ", ")));
 }
 
-Value Activation::operator()(Value x, std::source_location where) const { return function_ ? function_(x, where) : x; }
+Value Activation::operator()(Value x, std::source_location where) const {
+  return function_ ? function_(x, where) : x;
+}
 
 }  // namespace lathe::nn

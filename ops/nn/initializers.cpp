@@ -32,14 +32,13 @@ Fans fans_of(const Shape& shape, const std::source_location& where) {
 
 Value uniform(Graph& graph, const Shape& shape, DType dtype, double variance, const std::source_location& where) {
   const double limit = std::sqrt(3 * variance);
-  return random_uniform(graph, shape, {.low = -limit, .high = limit, .dtype = dtype}, where);
+  return random_uniform(graph, shape, -limit, limit, {.dtype = dtype}, where);
 }
 
 Value normal(Graph& graph, const Shape& shape, DType dtype, double variance, const std::source_location& where) {
   // The standard deviation of a standard normal cut off at -2 and 2, as in Keras's VarianceScaling.
   constexpr double truncated_stddev = 0.87962566103423978;
-  return lathe::truncated_normal(graph, shape, {.stddev = std::sqrt(variance) / truncated_stddev, .dtype = dtype},
-                                 where);
+  return random_truncated_normal(graph, shape, 0, std::sqrt(variance) / truncated_stddev, {.dtype = dtype}, where);
 }
 
 }  // namespace
@@ -72,7 +71,7 @@ Value ones(Graph& graph, const Shape& shape, DType dtype, std::source_location w
 
 Initializer truncated_normal(double mean, double stddev) {
   return [=](Graph& graph, const Shape& shape, DType dtype, std::source_location where) {
-    return lathe::truncated_normal(graph, shape, {.mean = mean, .stddev = stddev, .dtype = dtype}, where);
+    return random_truncated_normal(graph, shape, mean, stddev, {.dtype = dtype}, where);
   };
 }
 

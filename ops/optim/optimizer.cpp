@@ -7,7 +7,6 @@
 #include <lathe/ops/cast.h>
 #include <lathe/ops/effect.h>
 #include <lathe/ops/gradients.h>
-#include <lathe/ops/nn/layers.h>
 #include <lathe/ops/operators.h>
 #include <lathe/ops/source.h>
 #include <lathe/ops/variable.h>
@@ -35,17 +34,19 @@ void check(std::string_view name, const std::vector<GradientAndVariable>& pairs,
       fail(name, where, fmt::format("variable '{}' is given twice", variable.name()));
     }
     if (gradient.type() != variable.type()) {
-      fail(name, where, fmt::format("variable '{}' is {}, and its gradient {}", variable.name(),
-                                    to_string(variable.type()), to_string(gradient.type())));
+      fail(name, where,
+           fmt::format("variable '{}' is {}, and its gradient {}", variable.name(), to_string(variable.type()),
+                       to_string(gradient.type())));
     }
   }
 }
 
 }  // namespace
 
-UpdateContext::UpdateContext(Graph& graph, const LearningRate& learning_rate) : graph_(graph) {
+UpdateContext::UpdateContext(Graph& graph, const LearningRate& learning_rate, std::source_location where)
+    : graph_(graph) {
   const Value done = state(graph, "iteration", constant(graph, std::int64_t{0}));
-  learning_rate_ = learning_rate.at(done);
+  learning_rate_ = learning_rate.at(done, where);
   update_number_ = cast(assign(done, done + 1), DType::f64);
 }
 
@@ -61,13 +62,15 @@ Value UpdateContext::assign(const Value& variable, const Value& value) {
 
 Value Optimizer::minimize(Value loss, Values variables, std::source_location where) const {
   if (!loss || !is_float(loss.dtype()) || loss.rank() != 0) {
-    fail(name_, where, fmt::format("the loss must be a float scalar, and is {}: take its mean",
-                                   loss ? to_string(loss.type()) : "an empty Value"));
+    fail(name_, where,
+         fmt::format("the loss must be a float scalar, and is {}: take its mean",
+                     loss ? to_string(loss.type()) : "an empty Value"));
   }
   const bool all = variables.empty();
-  if (all) variables = nn::trainable_variables(loss.graph());
+  if (all) variables = trainable_variables(loss.graph());
   if (variables.empty()) fail(name_, where, "the graph has no trainable variable");
-  const Values found = gradients({loss}, variables, {}, {.unconnected = all ? Unconnected::empty : Unconnected::error}, where);
+  const Values found =
+      gradients({loss}, variables, {}, {.unconnected = all ? Unconnected::empty : Unconnected::error}, where);
   std::vector<GradientAndVariable> pairs;
   for (std::size_t i = 0; i < variables.size(); ++i) {
     if (found[i]) pairs.push_back({found[i], variables[i]});
@@ -80,7 +83,7 @@ Value Optimizer::apply_gradients(const std::vector<GradientAndVariable>& pairs, 
   Graph& graph = pairs.front().variable.graph();
   const Graph::Line line(graph, where);
   const Graph::Scope scope(graph, name_);
-  UpdateContext context(graph, learning_rate_);
+  UpdateContext context(graph, learning_rate_, where);
   const UpdateRule rule = make_rule_(context);
   for (const auto& [gradient, variable] : pairs) rule(context, variable, gradient);
   return group(context.assignments());

@@ -20,7 +20,7 @@ struct GradientAndVariable {
 /// What an optimizer's rule builds with, once a call of apply_gradients.
 class UpdateContext {
  public:
-  UpdateContext(Graph& graph, const LearningRate& learning_rate);
+  UpdateContext(Graph& graph, const LearningRate& learning_rate, std::source_location where);
 
   /// The number of this update as an f64 scalar: 1 at the first.
   Value update_number() const { return update_number_; }
@@ -44,8 +44,8 @@ class UpdateContext {
 /// How one variable is updated from its gradient, which has its type.
 using UpdateRule = std::function<void(UpdateContext& context, Value variable, Value gradient)>;
 
-/// A way to train: a learning rate and a rule. Made by sgd(), adam() and their like, or from a rule of one's own. It only
-/// builds graphs: all state is in variables of the graph, so saving and restoring the variables is enough to go on
+/// A way to train: a learning rate and a rule. Made by sgd(), adam() and their like, or from a rule of one's own. It
+/// only builds graphs: all state is in variables of the graph, so saving and restoring the variables is enough to go on
 /// training as if it had never stopped. What depends on the step alone is computed in f64 and rounded once, so that
 /// 1 - 0.999^t is as good in an f32 model as it can be.
 class Optimizer {
@@ -62,9 +62,9 @@ class Optimizer {
   /// that it does not depend on are left alone.
   Value minimize(Value loss, Values variables = {}, std::source_location where = std::source_location::current()) const;
 
-  /// An effect that updates each variable, the slots and the count "adam/iteration" (i64, not trainable) in the runs that
-  /// fetch it. Everything new is named in the scope "adam" (the optimizer's name). Throws GraphError for an empty list,
-  /// what is not a variable, a variable given twice, and a gradient that is not of its variable's type.
+  /// An effect that updates each variable, the slots and the count "adam/iteration" (i64, not trainable) in the runs
+  /// that fetch it. Everything new is named in the scope "adam" (the optimizer's name). Throws GraphError for an empty
+  /// list, what is not a variable, a variable given twice, and a gradient that is not of its variable's type.
   Value apply_gradients(const std::vector<GradientAndVariable>& pairs,
                         std::source_location where = std::source_location::current()) const;
 

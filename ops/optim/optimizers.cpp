@@ -47,7 +47,8 @@ void check_adam(std::string_view optimizer, double beta_1, double beta_2, double
 
 Optimizer sgd(SgdOptions options) {
   require(options.name, "momentum", options.momentum, 0, 1);
-  return {options.name, options.learning_rate, [momentum = options.momentum, nesterov = options.nesterov](UpdateContext&) {
+  return {options.name, options.learning_rate,
+          [momentum = options.momentum, nesterov = options.nesterov](UpdateContext&) {
             return [=](UpdateContext& context, const Value& w, const Value& g) {
               const Value step = g * cast(context.learning_rate(), w.dtype());
               if (momentum == 0) {
@@ -81,9 +82,8 @@ Optimizer adamw(AdamWOptions options) {
             return [=](UpdateContext& context, const Value& w, const Value& g) {
               const auto [m, v] = update_moments(context, w, g, options.beta_1, options.beta_2);
               const std::string name = w.name();
-              const bool decays = std::none_of(options.exclude.begin(), options.exclude.end(), [&](const auto& part) {
-                return name.find(part) != std::string::npos;
-              });
+              const bool decays = std::none_of(options.exclude.begin(), options.exclude.end(),
+                                               [&](const auto& part) { return name.find(part) != std::string::npos; });
               const Value decayed = decays ? w - w * cast(decay, w.dtype()) : w;
               context.assign(w, decayed - cast(alpha, w.dtype()) * m / (sqrt(v) + options.epsilon));
             };

@@ -28,9 +28,9 @@ struct AdamOptions {
 };
 /// m += (g - m) (1 - beta_1);  v += (g^2 - v) (1 - beta_2);
 /// w -= alpha m / (sqrt(v) + epsilon)  with  alpha = lr sqrt(1 - beta_2^t) / (1 - beta_1^t).
-/// As in Keras and TensorFlow, epsilon stands beside the uncorrected sqrt(v): the "epsilon hat" of the paper. PyTorch adds
-/// it to the corrected one, which is ours with epsilon sqrt(1 - beta_2^t) in place of epsilon (and 1e-8 by default).
-/// Slots: m, v.  Kingma & Ba, ICLR 2015, end of section 2.
+/// As in Keras and TensorFlow, epsilon stands beside the uncorrected sqrt(v): the "epsilon hat" of the paper. PyTorch
+/// adds it to the corrected one, which is ours with epsilon sqrt(1 - beta_2^t) in place of epsilon (and 1e-8 by
+/// default). Slots: m, v.  Kingma & Ba, ICLR 2015, end of section 2.
 Optimizer adam(AdamOptions options = {});
 
 struct AdamWOptions {
