@@ -6,6 +6,7 @@
 
 #include <lathe/codegen/loop/body.h>
 #include <lathe/codegen/loop/math.h>
+#include <lathe/ops/arithmetic.h>
 #include <lathe/ops/cast.h>
 #include <lathe/ops/compare.h>
 #include <lathe/ops/operators.h>
