@@ -29,9 +29,10 @@ std::string_view to_string(Kind kind) {
     case Kind::gather: return "gather";
     case Kind::scatter: return "scatter";
     case Kind::random: return "random";
-    case Kind::effect: break;
+    case Kind::effect: return "effect";
+    case Kind::host: break;
   }
-  return "effect";
+  return "host";
 }
 
 Op::Op(OpSpec spec) : OpSpec(std::move(spec)) {

@@ -28,7 +28,8 @@ enum class Kind {
   gather,       // reads at computed positions
   scatter,      // writes at computed positions
   random,       // depends on the run's seed; two equal nodes are not equal
-  effect,       // checks, prints and groups: kept for what it does, ordered by control dependencies
+  effect,       // checks and groups: kept for what it does
+  host,         // hands its input to the host in the middle of a run, with attribute "message"; yields it
 };
 
 std::string_view to_string(Kind kind);
