@@ -25,8 +25,8 @@ std::vector<TensorType> infer_position(const InferContext& context) {
   return {{DType::i64, reduced_shape(x.shape, std::span(&axis, 1), context.attribute<bool>("keep_dims"))}};
 }
 
-/// The extremum first, then the smallest index where it stands. Two plain reductions, so that the result does not depend
-/// on the order in which lanes are joined.
+/// The extremum first, then the smallest index where it stands. Two plain reductions, so that the result does not
+/// depend on the order in which lanes are joined.
 void lower_position(loop::Body& body, loop::ReduceOp extremum) {
   const TensorType& type = body.in_type(0);
   const std::size_t axis = resolve_axis(body.attribute<std::int64_t>("axis"), type.rank());
@@ -44,7 +44,8 @@ void lower_position(loop::Body& body, loop::ReduceOp extremum) {
   const loop::Expr x = element(position);
   const loop::Expr found = is_float(type.dtype) ? loop::equal(x, best) | loop::is_nan(x) : loop::equal(x, best);
   const loop::Expr count = body.extent(type.shape[axis]);
-  const loop::Expr first = body.reduce(loop::ReduceOp::min, {position}, loop::select(found, body.index(position), count));
+  const loop::Expr first =
+      body.reduce(loop::ReduceOp::min, {position}, loop::select(found, body.index(position), count));
   body.yield(loop::min(first, count - 1));
 }
 

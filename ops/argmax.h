@@ -12,8 +12,8 @@ extern const Op argmax;
 extern const Op argmin;
 }  // namespace op
 
-/// The i64 index of the first largest element along `axis`. A NaN counts as larger than any number, as in NumPy. An axis
-/// that turns out empty gives -1; one known to be empty is an error. Not for booleans, not differentiable.
+/// The i64 index of the first largest element along `axis`. A NaN counts as larger than any number, as in NumPy. An
+/// axis that turns out empty gives -1; one known to be empty is an error. Not for booleans, not differentiable.
 Value argmax(Value x, std::int64_t axis = -1, bool keep_dims = false,
              std::source_location where = std::source_location::current());
 

@@ -37,7 +37,8 @@ std::vector<TensorType> infer_scatter_add(const InferContext& context) {
   require_indices(context, indices);
   if (base.dtype == DType::boolean) context.fail("adds numbers, and base is bool: cast it first");
   if (base.dtype != updates.dtype) {
-    context.fail(fmt::format("dtypes differ: base is {}, updates is {}", to_string(base.dtype), to_string(updates.dtype)));
+    context.fail(
+        fmt::format("dtypes differ: base is {}, updates is {}", to_string(base.dtype), to_string(updates.dtype)));
   }
   if (base.rank() == 0) context.fail("base is a scalar and has no rows");
   Shape wanted = indices.shape;
@@ -203,23 +204,25 @@ const Op op::scatter_add{{
     .min_inputs = 3,
     .max_inputs = 3,
     .infer = infer_scatter_add,
-    .gradient = [](const GradientContext& g) -> Values { return {g.dy(), {}, lathe::gather(g.dy(), g.in(1))}; },
+    .gradient = [](const GradientContext& g) -> Values {
+      return {g.dy(), {}, lathe::gather(g.dy(), g.in(1))};
+    },
     .lower = lower_scatter_add,
     .samples = {scatter_sample({5, 3}, {dim("n")}, {dim("n"), 3}, 4),
                 scatter_sample({4, dim("n")}, {7}, {7, dim("n")}, 3), scatter_sample({3}, {2, 2}, {2, 2}, 2),
                 scatter_sample({3, 2}, {}, {2}, 2)},
-    .bad_samples =
-        {{.in = {{DType::f32, {5, 3}}, {DType::i64, {2}}, {DType::f32, {2, 4}}},
-          .error = "updates [2, 4] do not fit: base [5, 3] and indices [2] need [2, 3]"},
-         {.in = {{DType::f32, {5, 3}}, {DType::i64, {2}}, {DType::f32, {3}}},
-          .error = "updates [3] do not fit: base [5, 3] and indices [2] need [2, 3]"},
-         {.in = {{DType::f32, {5}}, {DType::f32, {2}}, {DType::f32, {2}}}, .error = "indices are integers, not f32"},
-         {.in = {{DType::f32, {5}}, {DType::i64, {2}}, {DType::f64, {2}}},
-          .error = "dtypes differ: base is f32, updates is f64"},
-         {.in = {{DType::boolean, {5}}, {DType::i64, {2}}, {DType::boolean, {2}}},
-          .error = "adds numbers, and base is bool: cast it first"},
-         {.in = {{DType::f32, {}}, {DType::i64, {2}}, {DType::f32, {2}}},
-          .error = "base is a scalar and has no rows"}},
+    .bad_samples = {{.in = {{DType::f32, {5, 3}}, {DType::i64, {2}}, {DType::f32, {2, 4}}},
+                     .error = "updates [2, 4] do not fit: base [5, 3] and indices [2] need [2, 3]"},
+                    {.in = {{DType::f32, {5, 3}}, {DType::i64, {2}}, {DType::f32, {3}}},
+                     .error = "updates [3] do not fit: base [5, 3] and indices [2] need [2, 3]"},
+                    {.in = {{DType::f32, {5}}, {DType::f32, {2}}, {DType::f32, {2}}},
+                     .error = "indices are integers, not f32"},
+                    {.in = {{DType::f32, {5}}, {DType::i64, {2}}, {DType::f64, {2}}},
+                     .error = "dtypes differ: base is f32, updates is f64"},
+                    {.in = {{DType::boolean, {5}}, {DType::i64, {2}}, {DType::boolean, {2}}},
+                     .error = "adds numbers, and base is bool: cast it first"},
+                    {.in = {{DType::f32, {}}, {DType::i64, {2}}, {DType::f32, {2}}},
+                     .error = "base is a scalar and has no rows"}},
 }};
 
 Value gather(Value x, Value indices, std::int64_t axis, std::source_location where) {

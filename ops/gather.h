@@ -18,10 +18,10 @@ extern const Op scatter_add;
 Value gather(Value x, Value indices, std::int64_t axis = 0,
              std::source_location where = std::source_location::current());
 
-/// base, and updates[i..] added to its row number indices[i..], for each i in turn: base [N, B..], indices [I..], updates
-/// [I.., B..]. Rows named more than once take every update, in row-major order of the indices. base and updates are of
-/// one dtype, not bool. An index outside [0, N) makes the run fail.
-/// Gradient: dbase = dy, dupdates = gather(dy, indices); none for the indices.
+/// base, and updates[i..] added to its row number indices[i..], for each i in turn: base [N, B..], indices [I..],
+/// updates [I.., B..]. Rows named more than once take every update, in row-major order of the indices. base and updates
+/// are of one dtype, not bool. An index outside [0, N) makes the run fail. Gradient: dbase = dy, dupdates = gather(dy,
+/// indices); none for the indices.
 Value scatter_add(Value base, Value indices, Value updates,
                   std::source_location where = std::source_location::current());
 

@@ -23,8 +23,8 @@ void require_floats(const Values& values, std::string_view role, const Graph& gr
     if (!value) fail(where, fmt::format("{} is an empty Value", role));
     if (&value.graph() != &graph) fail(where, fmt::format("{} '{}' belongs to another graph", role, value.name()));
     if (!is_float(value.dtype())) {
-      fail(where, fmt::format("{} '{}' is {}, and only floats have gradients", role, value.name(),
-                              to_string(value.dtype())));
+      fail(where,
+           fmt::format("{} '{}' is {}, and only floats have gradients", role, value.name(), to_string(value.dtype())));
     }
   }
 }
@@ -42,7 +42,9 @@ void require_type_of(const Value& y, const Value& grad_y, const std::source_loca
 /// sweep each way finds every path, however deep the graph.
 using Marks = std::vector<bool>;
 
-bool marked(const Marks& marks, NodeId id) { return marks.at(static_cast<std::size_t>(id)); }
+bool marked(const Marks& marks, NodeId id) {
+  return marks.at(static_cast<std::size_t>(id));
+}
 
 /// The nodes that have an x, or something that depends on one, among their inputs.
 Marks depending_on(const Graph& graph, const std::set<ValueId>& is_x) {
@@ -91,8 +93,8 @@ class Accumulator {
 };
 
 /// Runs the node's gradient rule and hands on what flows to inputs that matter.
-void propagate(Graph& graph, NodeId id, const Values& grad_outputs, const std::set<ValueId>& is_x,
-               const Marks& depends, Accumulator& accumulated, const std::source_location& where) {
+void propagate(Graph& graph, NodeId id, const Values& grad_outputs, const std::set<ValueId>& is_x, const Marks& depends,
+               Accumulator& accumulated, const std::source_location& where) {
   const Node& node = graph.node(id);
   if (!node.op->gradient) {
     fail(where, fmt::format("{} is not differentiable: {}", describe(node), node.op->not_differentiable));
@@ -160,7 +162,7 @@ Values gradients(const Values& ys, const Values& xs, const Values& grad_ys, Grad
     if (!dx && options.unconnected == Unconnected::error) {
       fail(where, fmt::format("the ys do not depend on x '{}' in a differentiable way", x.name()));
     }
-    result.push_back(dx ? dx : zeros_like(x, where));
+    result.push_back(dx || options.unconnected == Unconnected::empty ? dx : zeros_like(x, where));
   }
   return result;
 }

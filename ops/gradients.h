@@ -10,6 +10,7 @@ namespace lathe {
 /// back, such as stop_gradient and comparisons).
 enum class Unconnected {
   zeros,  // zeros of its shape
+  empty,  // an empty Value
   error,  // a GraphError that names it
 };
 

@@ -4,11 +4,11 @@
 
 #include <fmt/format.h>
 
-#include <lathe/ops/arithmetic.h>
 #include <lathe/ops/cast.h>
 #include <lathe/ops/compare.h>
 #include <lathe/ops/effect.h>
 #include <lathe/ops/math.h>
+#include <lathe/ops/operators.h>
 #include <lathe/ops/reduce.h>
 #include <lathe/ops/shape.h>
 #include <lathe/ops/softmax.h>
@@ -43,51 +43,57 @@ void require_rows(std::string_view loss, const Argument& a, const std::source_lo
   if (a.value.rank() == 0) fail(loss, where, fmt::format("{} is a scalar and has no rows", a.name));
 }
 
-}  // namespace
-
-Value softmax_cross_entropy(Value labels, Value logits, std::source_location where) {
-  require_alike("softmax_cross_entropy", {"labels", labels}, {"logits", logits}, where);
-  require_rows("softmax_cross_entropy", {"logits", logits}, where);
-  return neg(sum(mul(labels, log_softmax(logits, -1, where), where), {-1}, false, where), where);
-}
-
-Value sparse_softmax_cross_entropy(Value labels, Value logits, std::source_location where) {
-  constexpr std::string_view loss = "sparse_softmax_cross_entropy";
+void require_labels(std::string_view loss, const Value& labels, const Value& logits,
+                    const std::source_location& where) {
   require_rows(loss, {"logits", logits}, where);
   if (!is_float(logits.dtype())) fail(loss, where, fmt::format("logits are floats, not {}", to_string(logits.dtype())));
   if (!is_integer(labels.dtype())) {
     fail(loss, where, fmt::format("labels are integers, not {}", to_string(labels.dtype())));
   }
-  const std::string mismatch = fmt::format("labels {} do not match the rows of logits {}: one label a row",
-                                           to_string(labels.shape()), to_string(logits.shape()));
-  if (labels.rank() + 1 != logits.rank()) fail(loss, where, mismatch);
+  const std::string message = fmt::format("labels {} do not match the rows of logits {}: one label a row",
+                                          to_string(labels.shape()), to_string(logits.shape()));
+  if (labels.rank() + 1 != logits.rank()) fail(loss, where, message);
   for (std::size_t axis = 0; axis < labels.rank(); ++axis) {
-    if (!labels.graph().unify(labels.shape()[axis], logits.shape()[axis])) fail(loss, where, mismatch);
+    if (!labels.graph().unify(labels.shape()[axis], logits.shape()[axis])) fail(loss, where, message);
   }
+}
 
+}  // namespace
+
+Value softmax_cross_entropy(Value labels, Value logits, std::source_location where) {
+  require_alike("softmax_cross_entropy", {"labels", labels}, {"logits", logits}, where);
+  require_rows("softmax_cross_entropy", {"logits", logits}, where);
+  const Graph::Line line(logits.graph(), where);
+  return -sum(labels * log_softmax(logits), {-1});
+}
+
+Value sparse_softmax_cross_entropy(Value labels, Value logits, std::source_location where) {
+  require_labels("sparse_softmax_cross_entropy", labels, logits, where);
   Graph& graph = logits.graph();
+  const Graph::Line line(graph, where);
   const Dim classes = logits.shape().back();
-  const Value label = expand_dims(check_labels(labels, classes, where), -1, where);
-  const Value chosen = equal(iota(graph, classes, labels.dtype(), where), label, where);
-  const Value largest = stop_gradient(reduce_max(logits, {-1}, true, where), where);
-  const Value total = sum(exp(sub(logits, largest, where), where), {-1}, false, where);
-  const Value log_total = add(log(total, where), squeeze(largest, {-1}, where), where);
-  return sub(log_total, sum(select(chosen, logits, 0, where), {-1}, false, where), where);
+  const Value label = expand_dims(check_labels(labels, classes), -1);
+  const Value chosen = equal(iota(graph, classes, labels.dtype()), label);
+  const Value largest = stop_gradient(reduce_max(logits, {-1}, true));
+  const Value log_total = log(sum(exp(logits - largest), {-1})) + squeeze(largest, {-1});
+  return log_total - sum(select(chosen, logits, 0), {-1});
 }
 
 Value sigmoid_cross_entropy(Value labels, Value logits, std::source_location where) {
   require_alike("sigmoid_cross_entropy", {"labels", labels}, {"logits", logits}, where);
+  const Graph::Line line(logits.graph(), where);
   // Selects instead of relu and abs, whose gradients of 0 at 0 would not add up to sigmoid(0) there.
-  const Value positive = greater_equal(logits, 0, where);
-  const Value largest = select(positive, logits, 0, where);
-  const Value minus_abs = select(positive, neg(logits, where), logits, where);
-  return add(sub(largest, mul(logits, labels, where), where), log1p(exp(minus_abs, where), where), where);
+  const Value positive = logits >= 0;
+  const Value largest = select(positive, logits, 0);
+  const Value minus_abs = select(positive, -logits, logits);
+  return largest - logits * labels + log1p(exp(minus_abs));
 }
 
 Value mean_squared_error(Value targets, Value predictions, std::source_location where) {
   require_alike("mean_squared_error", {"targets", targets}, {"predictions", predictions}, where);
   require_rows("mean_squared_error", {"predictions", predictions}, where);
-  return mean(square(sub(predictions, targets, where), where), {-1}, false, where);
+  const Graph::Line line(predictions.graph(), where);
+  return mean(square(predictions - targets), {-1});
 }
 
 }  // namespace lathe

@@ -1,20 +1,21 @@
 #include <lathe/ops/matmul.h>
 
-#include <cmath>
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include <lathe/codegen/loop/body.h>
-#include <lathe/ops/reduce.h>
+#include <lathe/ops/arithmetic.h>
 #include <lathe/ops/shape.h>
 
 namespace lathe {
 namespace {
 
 /// "a [batch, 784] has 784 columns"
-std::string side(std::string_view name, const Shape& shape, const Dim& extent, bool transposed, std::string_view along) {
+std::string side(std::string_view name, const Shape& shape, const Dim& extent, bool transposed,
+                 std::string_view along) {
   return fmt::format("{} {}{} has {} {}", name, to_string(shape), transposed ? ", transposed," : "", to_string(extent),
                      along);
 }
@@ -173,22 +174,23 @@ const Op op::matmul{{
     .onnx = "MatMul",
     .samples = {sample({dim("n"), 5}, {5, 3}), sample({3, dim("n")}, {dim("n"), 4}), sample({4, 3}, {3, dim("n")}),
                 sample({5, dim("n")}, {5, 3}, true, false), sample({dim("n"), 5}, {3, 5}, false, true),
-                sample({5, 2}, {3, 5}, true, true), sample({2, dim("n"), 3}, {2, 3, 4}),
-                sample({2, 4, 3}, {3, 5}), sample({2, 4, 3}, {5, 3}, false, true), sample({3, 4}, {2, 3, 2}),
-                sample({2, 1, 3, 4}, {3, 4, 2}), sample({2, 4, 3}, {1, 4, 2}, true, false)},
-    .bad_samples =
-        {{.in = {{DType::f32, {dim("batch"), 784}}, {DType::f32, {768, 128}}},
-          .error = "inner dimensions differ: a [batch, 784] has 784 columns, b [768, 128] has 768 rows"},
-         {.in = {{DType::f32, {2, 3}}, {DType::f32, {3, 4}}},
-          .attributes = {{"transpose_a", true}},
-          .error = "inner dimensions differ: a [2, 3], transposed, has 2 columns, b [3, 4] has 3 rows"},
-         {.in = {{DType::f32, {3}}, {DType::f32, {3, 4}}},
-          .error = "multiplies matrices, and a [3] has rank 1: reshape or expand_dims makes it one"},
-         {.in = {{DType::f32, {2, 3}}, {DType::f32, {}}},
-          .error = "multiplies matrices, and b [] has rank 0: reshape or expand_dims makes it one"},
-         {.in = {{DType::f32, {2, 3}}, {DType::f64, {3, 4}}}, .error = "dtypes differ: a is f32, b is f64"},
-         {.in = {{DType::i32, {2, 3}}, {DType::i32, {3, 4}}}, .error = "multiplies floats, and a is i32: cast it first"},
-         {.in = {{DType::f32, {2, 2, 3}}, {DType::f32, {5, 3, 4}}}, .error = "shapes [2] and [5] do not broadcast"}},
+                sample({5, 2}, {3, 5}, true, true), sample({2, dim("n"), 3}, {2, 3, 4}), sample({2, 4, 3}, {3, 5}),
+                sample({2, 4, 3}, {5, 3}, false, true), sample({3, 4}, {2, 3, 2}), sample({2, 1, 3, 4}, {3, 4, 2}),
+                sample({2, 4, 3}, {1, 4, 2}, true, false)},
+    .bad_samples = {{.in = {{DType::f32, {dim("batch"), 784}}, {DType::f32, {768, 128}}},
+                     .error = "inner dimensions differ: a [batch, 784] has 784 columns, b [768, 128] has 768 rows"},
+                    {.in = {{DType::f32, {2, 3}}, {DType::f32, {3, 4}}},
+                     .attributes = {{"transpose_a", true}},
+                     .error = "inner dimensions differ: a [2, 3], transposed, has 2 columns, b [3, 4] has 3 rows"},
+                    {.in = {{DType::f32, {3}}, {DType::f32, {3, 4}}},
+                     .error = "multiplies matrices, and a [3] has rank 1: reshape or expand_dims makes it one"},
+                    {.in = {{DType::f32, {2, 3}}, {DType::f32, {}}},
+                     .error = "multiplies matrices, and b [] has rank 0: reshape or expand_dims makes it one"},
+                    {.in = {{DType::f32, {2, 3}}, {DType::f64, {3, 4}}}, .error = "dtypes differ: a is f32, b is f64"},
+                    {.in = {{DType::i32, {2, 3}}, {DType::i32, {3, 4}}},
+                     .error = "multiplies floats, and a is i32: cast it first"},
+                    {.in = {{DType::f32, {2, 2, 3}}, {DType::f32, {5, 3, 4}}},
+                     .error = "shapes [2] and [5] do not broadcast"}},
 }};
 
 Value matmul(Value a, Value b, MatmulOptions options, std::source_location where) {

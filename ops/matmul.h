@@ -20,6 +20,7 @@ struct MatmulOptions {
 /// batch dimensions broadcast. The sum is one chain of fused multiply-adds in ascending k (codegen/loop/kernel.h).
 /// Gradient: da = dc b^T, db = a^T dc, summed over batch dimensions that were broadcast.
 /// Throws GraphError if an operand is not a matrix, the dtypes differ or the inner dimensions differ.
-Value matmul(Value a, Value b, MatmulOptions options = {}, std::source_location where = std::source_location::current());
+Value matmul(Value a, Value b, MatmulOptions options = {},
+             std::source_location where = std::source_location::current());
 
 }  // namespace lathe

@@ -109,7 +109,9 @@ Value with_axes(const GradientContext& g, const Value& y) {
   return axes.empty() ? y : reshape(y, reduced_shape(shape, axes, true));
 }
 
-Values sum_gradient(const GradientContext& g) { return {broadcast_to(with_axes(g, g.dy()), g.in(0).shape())}; }
+Values sum_gradient(const GradientContext& g) {
+  return {broadcast_to(with_axes(g, g.dy()), g.in(0).shape())};
+}
 
 Values mean_gradient(const GradientContext& g) {
   const Value x = g.in(0);
@@ -125,7 +127,8 @@ Values extremum_gradient(const GradientContext& g) {
   return {chosen * (with_axes(g, g.dy()) / ties)};
 }
 
-/// dx[i] = dy * product of x[j] over j != i. The table [.., i, j] of factors is never stored: it fuses into the product.
+/// dx[i] = dy * product of x[j] over j != i. The table [.., i, j] of factors is never stored: it fuses into the
+/// product.
 Values prod_gradient(const GradientContext& g) {
   const Value x = g.in(0);
   const auto axes = axes_of(g.node(), x.rank());
@@ -192,13 +195,27 @@ std::function<Array(std::span<const Array>)> reference(Extents axes, bool keep_d
   };
 }
 
-double add(double a, double b) { return a + b; }
-double multiply(double a, double b) { return a * b; }
-double larger(double a, double b) { return std::max(a, b); }
-double smaller(double a, double b) { return std::min(a, b); }
-double either(double a, double b) { return a != 0 || b != 0 ? 1 : 0; }
-double both(double a, double b) { return a != 0 && b != 0 ? 1 : 0; }
-double divide_by_count(double total, double count) { return total / count; }
+double added(double a, double b) {
+  return a + b;
+}
+double multiplied(double a, double b) {
+  return a * b;
+}
+double larger(double a, double b) {
+  return std::max(a, b);
+}
+double smaller(double a, double b) {
+  return std::min(a, b);
+}
+double either(double a, double b) {
+  return a != 0 || b != 0 ? 1 : 0;
+}
+double both(double a, double b) {
+  return a != 0 && b != 0 ? 1 : 0;
+}
+double divide_by_count(double total, double count) {
+  return total / count;
+}
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
@@ -210,9 +227,12 @@ Sample sample(SampleInput x, Extents axes, bool keep_dims, double start, double 
 }
 
 std::vector<BadSample> bad_axes(DType dtype) {
-  return {{.in = {{dtype, {2, 3}}}, .attributes = {{"axes", Extents{2}}}, .error = "axis 2 is outside [-2, 2): the input has rank 2"},
-          {.in = {{dtype, {2, 3}}}, .attributes = {{"axes", Extents{-3}}}, .error = "axis -3 is outside [-2, 2)"},
-          {.in = {{dtype, {2, 3}}}, .attributes = {{"axes", Extents{1, -1}}}, .error = "axis 1 is named twice in [1, -1]"}};
+  return {
+      {.in = {{dtype, {2, 3}}},
+       .attributes = {{"axes", Extents{2}}},
+       .error = "axis 2 is outside [-2, 2): the input has rank 2"},
+      {.in = {{dtype, {2, 3}}}, .attributes = {{"axes", Extents{-3}}}, .error = "axis -3 is outside [-2, 2)"},
+      {.in = {{dtype, {2, 3}}}, .attributes = {{"axes", Extents{1, -1}}}, .error = "axis 1 is named twice in [1, -1]"}};
 }
 
 std::vector<BadSample> bad_axes_and(DType dtype, BadSample other) {
@@ -221,11 +241,10 @@ std::vector<BadSample> bad_axes_and(DType dtype, BadSample other) {
   return bad;
 }
 
-Value reduction(const Op& op, const Value& x, std::vector<std::int64_t> axes, bool keep_dims, std::source_location where) {
-  return x.graph().apply({.op = op,
-                          .inputs = {x},
-                          .attributes = {{"axes", std::move(axes)}, {"keep_dims", keep_dims}},
-                          .where = where});
+Value reduction(const Op& op, const Value& x, std::vector<std::int64_t> axes, bool keep_dims,
+                std::source_location where) {
+  return x.graph().apply(
+      {.op = op, .inputs = {x}, .attributes = {{"axes", std::move(axes)}, {"keep_dims", keep_dims}}, .where = where});
 }
 
 }  // namespace
@@ -240,15 +259,24 @@ const Op op::extent{{
       return {{context.attribute<DType>("dtype"), {}}};
     },
     .not_differentiable = "an extent does not depend on any element",
-    .lower = [](loop::Body& body) {
-      const loop::Expr count = body.extent(body.attribute<Shape>("dim").front());
-      body.yield(loop::cast(body.out_type().dtype, count));
-    },
-    .samples = {{.attributes = {{"dim", Shape{12}}, {"dtype", DType::f32}},
-                 .whole = [](std::span<const Array>) { return Array{{}, {12}}; }},
-                {.attributes = {{"dim", Shape{7}}},
-                 .whole = [](std::span<const Array>) { return Array{{}, {7}}; }}},
-    .bad_samples = {{.attributes = {{"dim", Shape{}}}, .error = "takes one extent"}},
+    .lower =
+        [](loop::Body& body) {
+          const loop::Expr count = body.extent(body.attribute<Shape>("dim").front());
+          body.yield(loop::cast(body.out_type().dtype, count));
+        },
+    .samples = {{.in = {},
+                 .attributes = {{"dim", Shape{12}}, {"dtype", DType::f32}},
+                 .whole =
+                     [](std::span<const Array>) {
+                       return Array{{}, {12}};
+                     }},
+                {.in = {},
+                 .attributes = {{"dim", Shape{7}}},
+                 .whole =
+                     [](std::span<const Array>) {
+                       return Array{{}, {7}};
+                     }}},
+    .bad_samples = {{.in = {}, .attributes = {{"dim", Shape{}}}, .error = "takes one extent"}},
 }};
 
 const Op op::sum{{
@@ -262,13 +290,12 @@ const Op op::sum{{
     .gradient = sum_gradient,
     .lower = lower_reduction<loop::ReduceOp::sum>,
     .onnx = "ReduceSum",
-    .samples = {sample({.shape = {3, dim("n")}}, {}, false, 0, add),
-                sample({.shape = {3, dim("n")}}, {1}, false, 0, add),
-                sample({.shape = {dim("n"), 3}}, {0}, true, 0, add),
-                sample({.shape = {2, 3, 4}}, {-1, 0}, false, 0, add),
-                sample({.shape = {}}, {}, false, 0, add),
-                sample({.dtype = DType::u8, .shape = {33}, .low = 0, .high = 255}, {}, false, 0, add),
-                sample({.dtype = DType::boolean, .shape = {dim("n")}, .low = 0, .high = 1}, {}, false, 0, add)},
+    .samples = {sample({.shape = {3, dim("n")}}, {}, false, 0, added),
+                sample({.shape = {3, dim("n")}}, {1}, false, 0, added),
+                sample({.shape = {dim("n"), 3}}, {0}, true, 0, added),
+                sample({.shape = {2, 3, 4}}, {-1, 0}, false, 0, added), sample({.shape = {}}, {}, false, 0, added),
+                sample({.dtype = DType::u8, .shape = {33}, .low = 0, .high = 255}, {}, false, 0, added),
+                sample({.dtype = DType::boolean, .shape = {dim("n")}, .low = 0, .high = 1}, {}, false, 0, added)},
     .bad_samples = bad_axes(DType::f32),
 }};
 
@@ -283,11 +310,12 @@ const Op op::mean{{
     .gradient = mean_gradient,
     .lower = lower_mean,
     .onnx = "ReduceMean",
-    .samples = {sample({.shape = {33}}, {}, false, 0, add, divide_by_count),
-                sample({.shape = {dim("n"), 9}}, {1}, false, 0, add, divide_by_count),
-                sample({.shape = {7, dim("n")}}, {0}, true, 0, add, divide_by_count),
-                sample({.shape = {2, 3, 4}}, {0, 2}, false, 0, add, divide_by_count)},
-    .bad_samples = bad_axes_and(DType::f32, {.in = {{DType::i32, {2}}}, .error = "is of floats, and x is i32: cast it first"}),
+    .samples = {sample({.shape = {33}}, {}, false, 0, added, divide_by_count),
+                sample({.shape = {dim("n"), 9}}, {1}, false, 0, added, divide_by_count),
+                sample({.shape = {7, dim("n")}}, {0}, true, 0, added, divide_by_count),
+                sample({.shape = {2, 3, 4}}, {0, 2}, false, 0, added, divide_by_count)},
+    .bad_samples =
+        bad_axes_and(DType::f32, {.in = {{DType::i32, {2}}}, .error = "is of floats, and x is i32: cast it first"}),
 }};
 
 const Op op::prod{{
@@ -301,11 +329,11 @@ const Op op::prod{{
     .gradient = prod_gradient,
     .lower = lower_reduction<loop::ReduceOp::prod>,
     .onnx = "ReduceProd",
-    .samples = {sample({.shape = {9}, .low = 0.5, .high = 1.5}, {}, false, 1, multiply),
-                sample({.shape = {dim("n"), 5}, .low = -1.5, .high = 1.5}, {1}, false, 1, multiply),
-                sample({.shape = {2, 3, 2}}, {0, -1}, true, 1, multiply),
-                sample({.shape = {2, 3}, .values = {0, 2, 3, 0, 0, 5}}, {1}, false, 1, multiply),
-                sample({.dtype = DType::i32, .shape = {5}, .low = -4, .high = 4}, {}, false, 1, multiply)},
+    .samples = {sample({.shape = {9}, .low = 0.5, .high = 1.5}, {}, false, 1, multiplied),
+                sample({.shape = {dim("n"), 5}, .low = -1.5, .high = 1.5}, {1}, false, 1, multiplied),
+                sample({.shape = {2, 3, 2}}, {0, -1}, true, 1, multiplied),
+                sample({.shape = {2, 3}, .values = {0, 2, 3, 0, 0, 5}}, {1}, false, 1, multiplied),
+                sample({.dtype = DType::i32, .shape = {5}, .low = -4, .high = 4}, {}, false, 1, multiplied)},
     .bad_samples = bad_axes(DType::f32),
 }};
 
@@ -324,7 +352,8 @@ const Op op::reduce_max{{
                 sample({.shape = {dim("n"), 9}}, {1}, false, -infinity, larger),
                 sample({.shape = {5, dim("n")}}, {0}, true, -infinity, larger),
                 sample({.dtype = DType::i32, .shape = {17}, .low = -9, .high = 9}, {}, false, -infinity, larger)},
-    .bad_samples = bad_axes_and(DType::f32, {.in = {{DType::boolean, {2}}}, .error = "is of numbers, and x is bool: use any or all"}),
+    .bad_samples = bad_axes_and(
+        DType::f32, {.in = {{DType::boolean, {2}}}, .error = "is of numbers, and x is bool: use any or all"}),
 }};
 
 const Op op::reduce_min{{
@@ -342,7 +371,8 @@ const Op op::reduce_min{{
                 sample({.shape = {dim("n"), 9}}, {1}, false, infinity, smaller),
                 sample({.shape = {5, dim("n")}}, {0}, true, infinity, smaller),
                 sample({.dtype = DType::i64, .shape = {17}, .low = -9, .high = 9}, {}, false, infinity, smaller)},
-    .bad_samples = bad_axes_and(DType::f32, {.in = {{DType::boolean, {2}}}, .error = "is of numbers, and x is bool: use any or all"}),
+    .bad_samples = bad_axes_and(
+        DType::f32, {.in = {{DType::boolean, {2}}}, .error = "is of numbers, and x is bool: use any or all"}),
 }};
 
 const Op op::any{{

@@ -6,9 +6,9 @@
 
 #include <lathe/graph/graph.h>
 
-/// Reductions. All take the axes to reduce over: negative ones count from the end, naming an axis twice is an error, and
-/// none at all means every axis. `keep_dims` leaves the reduced axes behind with extent 1. The order of the additions is
-/// fixed by the shape alone (codegen/loop/kernel.h).
+/// Reductions. All take the axes to reduce over: negative ones count from the end, naming an axis twice is an error,
+/// and none at all means every axis. `keep_dims` leaves the reduced axes behind with extent 1. The order of the
+/// additions is fixed by the shape alone (codegen/loop/kernel.h).
 namespace lathe {
 
 namespace op {
@@ -23,11 +23,10 @@ extern const Op all;
 }  // namespace op
 
 /// A symbolic extent, or a product of extents, as a scalar of `dtype`: what a mean divides by.
-Value extent(Graph& graph, const Dim& dim, DType dtype,
-             std::source_location where = std::source_location::current());
+Value extent(Graph& graph, const Dim& dim, DType dtype, std::source_location where = std::source_location::current());
 
-/// The sum; 0 over no elements. Floats stay in their dtype; integers and booleans are added up in i64 and stay there, as
-/// in NumPy, so that counting cannot overflow. Gradient: dx = dy, broadcast to x.
+/// The sum; 0 over no elements. Floats stay in their dtype; integers and booleans are added up in i64 and stay there,
+/// as in NumPy, so that counting cannot overflow. Gradient: dx = dy, broadcast to x.
 Value sum(Value x, std::vector<std::int64_t> axes = {}, bool keep_dims = false,
           std::source_location where = std::source_location::current());
 

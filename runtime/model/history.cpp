@@ -9,20 +9,22 @@
 
 namespace lathe::nn {
 
-std::optional<double> EpochLog::find(std::string_view name) const {
-  const auto found = std::ranges::find(values, name, &NamedNumber::first);
-  return found == values.end() ? std::nullopt : std::optional(found->second);
+std::optional<double> Measurements::find(std::string_view name) const {
+  const auto found = std::ranges::find(all, name, &NamedNumber::first);
+  return found == all.end() ? std::nullopt : std::optional(found->second);
+}
+
+double Measurements::at(std::string_view name) const {
+  if (const auto number = find(name)) return *number;
+  std::vector<std::string_view> names;
+  for (const auto& value : all) names.emplace_back(value.first);
+  throw RunError(fmt::format("no '{}' was measured, but {}", name, fmt::join(names, ", ")));
 }
 
 std::vector<double> History::series(std::string_view name) const {
   std::vector<double> numbers;
-  for (const EpochLog& epoch : epochs) {
-    if (const auto number = epoch.find(name)) numbers.push_back(*number);
-  }
-  if (!numbers.empty() || epochs.empty()) return numbers;
-  std::vector<std::string_view> names;
-  for (const auto& value : epochs.front().values) names.emplace_back(value.first);
-  throw RunError(fmt::format("the history has no '{}'; it has {}", name, fmt::join(names, ", ")));
+  for (const EpochLog& epoch : epochs) numbers.push_back(epoch.values.at(name));
+  return numbers;
 }
 
 double History::median_step_microseconds() const {
