@@ -4,6 +4,7 @@
 #include <functional>
 #include <source_location>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <lathe/graph/graph.h>
@@ -19,15 +20,15 @@ using Schedule = std::function<Value(Value step)>;
 class LearningRate {
  public:
   LearningRate(double rate);
-  LearningRate(Schedule schedule) : schedule_(std::move(schedule)) {}
-  LearningRate(Value rate);
+  LearningRate(Schedule schedule) : rate_(std::move(schedule)) {}
+  LearningRate(Value rate) : rate_(rate) {}
   LearningRate(const Variable& rate) : LearningRate(rate.value) {}
 
   /// The rate as an f64 scalar. Throws GraphError if it is a value and not a float scalar.
   Value at(Value step, std::source_location where = std::source_location::current()) const;
 
  private:
-  Schedule schedule_;
+  std::variant<Schedule, Value> rate_;
 };
 
 /// The same rate always.
