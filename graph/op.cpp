@@ -29,9 +29,28 @@ std::string_view to_string(Kind kind) {
     case Kind::gather: return "gather";
     case Kind::scatter: return "scatter";
     case Kind::random: return "random";
+    case Kind::effect: return "effect";
+    case Kind::host: break;
+  }
+  return "host";
+}
+
+bool is_pure(Kind kind) {
+  switch (kind) {
+    case Kind::constant:
+    case Kind::elementwise:
+    case Kind::view:
+    case Kind::reduction:
+    case Kind::contraction:
+    case Kind::gather:
+    case Kind::scatter: return true;
+    case Kind::placeholder:
+    case Kind::variable:
+    case Kind::assign:
+    case Kind::random:
     case Kind::effect: break;
   }
-  return "effect";
+  return false;
 }
 
 Op::Op(OpSpec spec) : OpSpec(std::move(spec)) {

@@ -28,10 +28,15 @@ enum class Kind {
   gather,       // reads at computed positions
   scatter,      // writes at computed positions
   random,       // depends on the run's seed; two equal nodes are not equal
-  effect,       // checks, prints and groups: kept for what it does, ordered by control dependencies
+  effect,       // checks and groups: kept for what it does
+  host,         // hands its input to the host in the middle of a run, with attribute "message"; yields it
 };
 
 std::string_view to_string(Kind kind);
+
+/// Whether a node of this kind is a function of its inputs and attributes and nothing more: equal nodes are equal, and
+/// an unused one can go.
+bool is_pure(Kind kind);
 
 /// An attribute that an op takes. Without a default it must be given.
 struct AttributeSpec {

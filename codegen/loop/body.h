@@ -43,7 +43,7 @@ class Body {
 
   /// The index along axis `d` of an output.
   Expr axis(std::size_t d, std::size_t output = 0);
-  Expr extent(const Dim& dim) { return pool_.extent(dim); }
+  Expr extent(const Dim& dim) { return pool_.extent(graph_.resolve(dim)); }
   Expr constant(DType dtype, double value) { return pool_.constant(dtype, value); }
 
   /// Input `i` at the output's index, broadcast by NumPy's rules.

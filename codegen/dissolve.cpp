@@ -1,0 +1,185 @@
+#include <lathe/codegen/dissolve.h>
+
+#include <algorithm>
+#include <set>
+
+namespace lathe {
+namespace {
+
+using loop::Expr;
+using loop::ExprId;
+using loop::TensorId;
+
+constexpr int cheap = 4;
+constexpr int slow_operation = 8;  // division, square root
+
+std::size_t number(TensorId id) {
+  return static_cast<std::size_t>(id);
+}
+
+/// Operations an element, not counting what only computes indices.
+int cost(const loop::Pool& pool, ExprId root) {
+  std::set<ExprId> seen;
+  std::vector<ExprId> stack{root};
+  int operations = 0;
+  while (!stack.empty()) {
+    const ExprId id = stack.back();
+    stack.pop_back();
+    if (!seen.insert(id).second) continue;
+    const loop::ExprNode& node = pool.node(id);
+    if (const auto* load = std::get_if<loop::Load>(&node)) {
+      const bool indirect = !loads_in(pool, load->indices).empty();
+      operations += indirect ? cheap + 1 : 0;
+      continue;
+    }
+    const std::vector<ExprId> operands = pool.operands(id);
+    if (operands.empty()) continue;
+    const auto* binary = std::get_if<loop::Binary>(&node);
+    const auto* unary = std::get_if<loop::Unary>(&node);
+    const bool slow = (binary && (binary->op == loop::BinaryOp::div || binary->op == loop::BinaryOp::floor_div ||
+                                  binary->op == loop::BinaryOp::mod)) ||
+                      (unary && unary->op == loop::UnaryOp::sqrt);
+    operations += slow ? slow_operation : 1;
+    stack.insert(stack.end(), operands.begin(), operands.end());
+  }
+  return operations;
+}
+
+/// Points that a definition evaluates its expression at.
+Dim domain_size(const Lowered& lowered, TensorId id) {
+  Dim count(1);
+  const loop::Definition& definition = *lowered.definition(id);
+  const auto multiply = [&](const std::vector<loop::AxisId>& axes) {
+    for (const loop::AxisId axis : axes) count = count * lowered.pool->axis(axis).extent;
+  };
+  if (const auto* scatter = std::get_if<loop::Scatter>(&definition.value)) {
+    multiply(scatter->axes);
+    return count;
+  }
+  multiply(definition.axes);
+  if (const loop::Reduce* reduce = lowered.reduction(id)) multiply(reduce->axes);
+  return count;
+}
+
+/// How a tensor's value reaches the definitions that stay.
+struct Uses {
+  std::set<TensorId> consumers;  // that stay
+  bool in_contraction = false;
+  bool repeated = false;  // some element would be computed more than once
+  bool pinned = false;    // must exist in memory: a scatter's base, a tensor for the host
+};
+
+class Inliner : public loop::Substitution {
+ public:
+  Inliner(Lowered& lowered, const std::vector<bool>& gone)
+      : Substitution(*lowered.pool), lowered_(lowered), gone_(gone) {}
+
+ protected:
+  Expr load(const loop::Load& load, DType dtype) override {
+    if (!gone_[number(load.tensor)]) return Substitution::load(load, dtype);
+    const loop::Definition& definition = *lowered_.definition(load.tensor);
+    Substitution instantiate(pool_);
+    for (std::size_t d = 0; d < definition.axes.size(); ++d) {
+      instantiate.replace(definition.axes[d], pool_.wrap(load.indices[d]));
+    }
+    return pool_.wrap(instantiate(std::get<ExprId>(definition.value)));
+  }
+
+ private:
+  Lowered& lowered_;
+  const std::vector<bool>& gone_;
+};
+
+class Dissolver {
+ public:
+  explicit Dissolver(Lowered& lowered)
+      : lowered_(lowered), uses_(lowered.tensors.size()), gone_(lowered.tensors.size(), false), needed_(gone_) {
+    for (const Target& target : lowered.targets) needed_[number(target.tensor)] = true;
+    for (const loop::HostStep& step : lowered.host_steps) uses_[number(step.tensor)].pinned = true;
+  }
+
+  // Users come after what they use, so walking backwards meets every tensor with its uses decided.
+  void run() {
+    for (std::size_t i = lowered_.tensors.size(); i-- > 0;) decide(static_cast<TensorId>(i));
+    for (std::size_t i = 0; i < lowered_.tensors.size(); ++i) inline_into(static_cast<TensorId>(i));
+    for (std::size_t i = 0; i < lowered_.tensors.size(); ++i) {
+      if (gone_[i] && !needed_[i]) lowered_.definitions[i].reset();
+    }
+  }
+
+ private:
+  bool stays(TensorId id) const {
+    const Uses& uses = uses_[number(id)];
+    return needed_[number(id)] || uses.pinned || lowered_.has_check(id);
+  }
+
+  void decide(TensorId id) {
+    if (!lowered_.definition(id)) return;
+    Uses& uses = uses_[number(id)];
+    if (!stays(id) && uses.consumers.empty()) {  // nobody wants it
+      lowered_.definitions[number(id)].reset();
+      return;
+    }
+    gone_[number(id)] = dissolves(id, uses);
+    const bool contraction = lowered_.reduction(id) && lowered_.reduction(id)->op == loop::ReduceOp::contract;
+    const Dim points = domain_size(lowered_, id);
+    const bool scatter = lowered_.expression(id) == nullptr;
+    for (const loop::Load& load : lowered_.loads(id)) {
+      Uses& source = uses_[number(load.tensor)];
+      const bool repeats = !loop::never_negative(element_count(lowered_.tensor(load.tensor).type.shape) - points);
+      if (gone_[number(id)]) {
+        source.consumers.insert(uses.consumers.begin(), uses.consumers.end());
+        source.in_contraction |= uses.in_contraction;
+        source.repeated |= uses.repeated || repeats;
+      }
+      if (!gone_[number(id)] || needed_[number(id)]) {
+        source.consumers.insert(id);
+        source.in_contraction |= contraction;
+        source.repeated |= repeats;
+      }
+      if (scatter && load.indices.empty() &&
+          load.tensor == std::get<loop::Scatter>(lowered_.definition(id)->value).base) {
+        source.pinned = true;
+      }
+    }
+  }
+
+  bool dissolves(TensorId id, const Uses& uses) const {
+    const ExprId* root = lowered_.expression(id);
+    if (!root || lowered_.reduction(id) || lowered_.has_check(id) || uses.pinned) return false;
+    const int operations = cost(*lowered_.pool, *root);
+    if (operations == 0) return true;
+    if (needed_[number(id)] || uses.in_contraction) return false;
+    if (uses.consumers.size() == 1 && !uses.repeated) return true;
+    const std::vector<loop::Load> loads = lowered_.loads(id);
+    const bool epilogue = std::any_of(
+        loads.begin(), loads.end(), [&](const loop::Load& load) { return lowered_.reduction(load.tensor) != nullptr; });
+    return operations <= cheap && !epilogue;
+  }
+
+  void inline_into(TensorId id) {
+    auto& definition = lowered_.definitions[number(id)];
+    if (!definition) return;
+    Inliner inliner(lowered_, gone_);
+    if (auto* root = std::get_if<ExprId>(&definition->value)) {
+      *root = inliner(*root);
+      return;
+    }
+    auto& scatter = std::get<loop::Scatter>(definition->value);
+    for (ExprId& index : scatter.target) index = inliner(index);
+    scatter.value = inliner(scatter.value);
+  }
+
+  Lowered& lowered_;
+  std::vector<Uses> uses_;
+  std::vector<bool> gone_;    // inlined into every use
+  std::vector<bool> needed_;  // a target: its definition stays even where its uses inline it
+};
+
+}  // namespace
+
+void dissolve(Lowered& lowered) {
+  Dissolver(lowered).run();
+}
+
+}  // namespace lathe

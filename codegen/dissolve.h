@@ -1,0 +1,17 @@
+#pragma once
+
+#include <lathe/codegen/lowered.h>
+
+namespace lathe {
+
+/// Inlines definitions into those that use them, where that saves memory traffic and does not repeat real work. A
+/// definition that nobody loads afterwards and that is no target loses its definition.
+///
+/// - Free definitions (views, broadcasts, constants) always dissolve.
+/// - Cheap ones dissolve into all uses, unless they are a reduction's epilogue, which is better computed once.
+/// - Others dissolve into their only use, if that evaluates every element at most once.
+/// - Nothing that computes dissolves into a contraction, which would repeat it for every row or column.
+/// - Reductions, scatters and whatever holds a check stay.
+void dissolve(Lowered& lowered);
+
+}  // namespace lathe

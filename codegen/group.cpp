@@ -1,0 +1,251 @@
+#include <lathe/codegen/group.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace lathe {
+namespace {
+
+using loop::ExprId;
+using loop::TensorId;
+
+/// The largest contraction (inner columns x depth) that runs row by row at the speed of its row kernel.
+constexpr std::int64_t row_contraction_limit = 16384;
+
+class Grouper {
+ public:
+  explicit Grouper(const Lowered& lowered) : lowered_(lowered), group_of_(lowered.tensors.size()) {
+    for (std::size_t i = 0; i < lowered.tensors.size(); ++i) loads_.push_back(lowered.loads(static_cast<TensorId>(i)));
+  }
+
+  std::vector<Group> run() {
+    for (std::size_t i = 0; i < lowered_.tensors.size(); ++i) {
+      const auto id = static_cast<TensorId>(i);
+      if (lowered_.definition(id)) place(id);
+    }
+    merge_siblings();
+    return ordered();
+  }
+
+ private:
+  std::size_t rank(TensorId id) const { return lowered_.definition(id)->axes.size(); }
+  const Shape& shape(TensorId id) const { return lowered_.tensor(id).type.shape; }
+  const std::vector<loop::Load>& loads(TensorId id) const { return loads_[static_cast<std::size_t>(id)]; }
+  std::optional<std::size_t> group_of(TensorId id) const { return group_of_[static_cast<std::size_t>(id)]; }
+
+  bool is_contraction(TensorId id) const {
+    const loop::Reduce* reduce = lowered_.reduction(id);
+    return reduce && reduce->op == loop::ReduceOp::contract;
+  }
+  bool is_scatter(TensorId id) const { return lowered_.expression(id) == nullptr; }
+
+  /// A contraction that computes one element an outer point, so that outer axes become a register tile.
+  bool is_tiled(std::size_t g) const {
+    return std::any_of(groups_[g].members.begin(), groups_[g].members.end(),
+                       [&](TensorId id) { return is_contraction(id) && rank(id) == groups_[g].outer.size(); });
+  }
+
+  /// Whether a contraction may compute whole rows beyond its first `outer` axes in a row kernel.
+  bool fits_row(TensorId id, std::size_t outer) const {
+    Dim work(1);
+    for (std::size_t d = outer; d < rank(id); ++d) work = work * shape(id)[d];
+    for (const loop::AxisId axis : lowered_.reduction(id)->axes) work = work * lowered_.pool->axis(axis).extent;
+    return work.is_constant() && work.constant() <= row_contraction_limit;
+  }
+
+  void place(TensorId id) {
+    std::string boundary;
+    std::set<std::size_t> producers;
+    for (const loop::Load& load : loads(id)) {
+      if (const auto g = group_of(load.tensor)) producers.insert(*g);
+    }
+    // Latest first: it is nearest, and the others can only come before it.
+    for (auto at = producers.rbegin(); at != producers.rend() && !is_scatter(id); ++at) {
+      const std::string refusal = join(id, *at, producers);
+      if (refusal.empty()) {
+        absorb_producers(id, producers);
+        return;
+      }
+      if (boundary.empty()) boundary = refusal;
+    }
+    group_of_[static_cast<std::size_t>(id)] = groups_.size();
+    groups_.push_back({{id}, shape(id), std::move(boundary)});
+  }
+
+  /// How many leading axes a consumer shares with a group: loads its members at its own index there.
+  std::size_t shared_axes(TensorId id, std::size_t g) const {
+    const loop::Definition& definition = *lowered_.definition(id);
+    const Shape& outer = groups_[g].outer;
+    std::size_t shared = 0;
+    while (shared < outer.size() && shared < definition.axes.size() && shape(id)[shared] == outer[shared]) ++shared;
+    for (const loop::Load& load : loads(id)) {
+      if (group_of(load.tensor) != g) continue;
+      std::size_t same = 0;
+      while (same < shared && load.indices[same] == lowered_.pool->index(definition.axes[same]).id) ++same;
+      shared = same;
+    }
+    return shared;
+  }
+
+  /// Adds `id` to group `g`; or says why it cannot.
+  std::string join(TensorId id, std::size_t g, const std::set<std::size_t>& producers) {
+    Group& group = groups_[g];
+    const std::string name = lowered_.tensor(group.members.back()).name;
+    if (is_scatter(group.members.front())) return fmt::format("'{}' scatters", name);
+    for (const std::size_t other : producers) {
+      if (other != g && depends(other, g)) return fmt::format("another operand waits for '{}'", name);
+    }
+    const std::size_t shared = shared_axes(id, g);
+    if (shared < group.outer.size()) {
+      if (shared == 0) return fmt::format("needs all of '{}' before it can start", name);
+      for (const TensorId member : group.members) {
+        if (is_contraction(member) && !fits_row(member, shared)) {
+          return fmt::format("needs whole rows of '{}', whose contraction is too large to run row by row", name);
+        }
+      }
+    }
+    const bool whole_point = shared == rank(id);
+    if (shared == 0 && !whole_point) return fmt::format("'{}' is a single number", name);
+    if (is_contraction(id) && whole_point) return fmt::format("a contraction of its own, after '{}'", name);
+    if (is_contraction(id) && !fits_row(id, shared)) {
+      return fmt::format("a contraction too large to run row by row after '{}'", name);
+    }
+    if (shared == group.outer.size() && is_tiled(g) && (!whole_point || lowered_.reduction(id))) {
+      return fmt::format("'{}' is computed in register tiles", name);
+    }
+    group.outer.resize(shared);
+    group.members.push_back(id);
+    group_of_[static_cast<std::size_t>(id)] = g;
+    return {};
+  }
+
+  /// A new member may connect groups over the same outer points: then they are one kernel.
+  void absorb_producers(TensorId id, const std::set<std::size_t>& producers) {
+    const std::size_t g = *group_of(id);
+    for (const std::size_t other : producers) {
+      if (other == g || groups_[other].members.empty()) continue;
+      if (shared_axes(id, other) == groups_[other].outer.size()) merge(other, g);
+    }
+  }
+
+  /// Makes `from` part of `into` if both run over the same outer points and no third group stands between them.
+  bool merge(std::size_t from, std::size_t into) {
+    if (from == into || groups_[from].outer != groups_[into].outer || groups_[from].outer.empty()) return false;
+    if (is_scatter(groups_[from].members.front()) || is_scatter(groups_[into].members.front())) return false;
+    if (is_tiled(from)) return false;
+    if (is_tiled(into) && !only_maps(from)) return false;
+    for (std::size_t third = 0; third < groups_.size(); ++third) {
+      if (third == from || third == into || groups_[third].members.empty()) continue;
+      if ((depends(third, from) && depends(into, third)) || (depends(third, into) && depends(from, third)))
+        return false;
+    }
+    for (const TensorId member : groups_[from].members) group_of_[static_cast<std::size_t>(member)] = into;
+    auto& members = groups_[into].members;
+    members.insert(members.end(), groups_[from].members.begin(), groups_[from].members.end());
+    std::sort(members.begin(), members.end());
+    groups_[from].members.clear();
+    return true;
+  }
+
+  bool only_maps(std::size_t g) const {
+    return std::all_of(groups_[g].members.begin(), groups_[g].members.end(),
+                       [&](TensorId id) { return !lowered_.reduction(id) && rank(id) == groups_[g].outer.size(); });
+  }
+
+  /// Whether some member of `g` needs, directly or through others, a member of `on`.
+  bool depends(std::size_t g, std::size_t on) const {
+    if (g == on) return false;
+    std::set<std::size_t> seen{g};
+    std::vector<std::size_t> stack{g};
+    while (!stack.empty()) {
+      const std::size_t next = stack.back();
+      stack.pop_back();
+      if (next == on) return true;
+      for (const std::size_t producer : producers_of(next)) {
+        if (seen.insert(producer).second) stack.push_back(producer);
+      }
+    }
+    return false;
+  }
+
+  std::set<std::size_t> producers_of(std::size_t g) const {
+    std::set<std::size_t> producers;
+    for (const TensorId member : groups_[g].members) {
+      for (const loop::Load& load : loads(member)) {
+        if (const auto producer = group_of(load.tensor); producer && *producer != g) producers.insert(*producer);
+      }
+    }
+    return producers;
+  }
+
+  /// Tensors in memory that a group reads, scalars aside.
+  std::set<TensorId> reads(std::size_t g) const {
+    std::set<TensorId> tensors;
+    for (const TensorId member : groups_[g].members) {
+      for (const loop::Load& load : loads(member)) {
+        if (group_of(load.tensor) != g && !load.indices.empty()) tensors.insert(load.tensor);
+      }
+    }
+    return tensors;
+  }
+
+  // Two loops over the same domain that read the same tensor read it once when they are one loop.
+  void merge_siblings() {
+    for (std::size_t a = 0; a < groups_.size(); ++a) {
+      for (std::size_t b = a + 1; b < groups_.size(); ++b) {
+        if (groups_[a].members.empty() || groups_[b].members.empty()) continue;
+        if (groups_[a].outer != groups_[b].outer || is_tiled(a) || is_tiled(b) || depends(b, a) || depends(a, b))
+          continue;
+        const std::set<TensorId> left = reads(a);
+        const std::set<TensorId> right = reads(b);
+        const bool share = std::any_of(left.begin(), left.end(), [&](TensorId id) { return right.contains(id); });
+        if (share) merge(b, a);
+      }
+    }
+  }
+
+  /// Non-empty groups in dependency order, otherwise as they began.
+  std::vector<Group> ordered() {
+    std::vector<Group> order;
+    std::vector<bool> placed(groups_.size(), false);
+    for (bool progress = true; progress;) {
+      progress = false;
+      for (std::size_t g = 0; g < groups_.size(); ++g) {
+        if (placed[g] || groups_[g].members.empty()) continue;
+        const std::set<std::size_t> producers = producers_of(g);
+        if (!std::all_of(producers.begin(), producers.end(), [&](std::size_t p) { return placed[p]; })) continue;
+        order.push_back(groups_[g]);
+        placed[g] = progress = true;
+      }
+    }
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+      ensure(placed[g] || groups_[g].members.empty(), "fusion made groups that wait for each other");
+    }
+    return order;
+  }
+
+  const Lowered& lowered_;
+  std::vector<std::vector<loop::Load>> loads_;  // by TensorId
+  std::vector<Group> groups_;
+  std::vector<std::optional<std::size_t>> group_of_;
+};
+
+}  // namespace
+
+std::vector<Group> group(const Lowered& lowered) {
+  return Grouper(lowered).run();
+}
+
+std::vector<Group> group_alone(const Lowered& lowered) {
+  std::vector<Group> groups;
+  for (std::size_t i = 0; i < lowered.tensors.size(); ++i) {
+    const auto id = static_cast<TensorId>(i);
+    if (lowered.definition(id)) groups.push_back({{id}, lowered.tensor(id).type.shape, "fusion is off"});
+  }
+  return groups;
+}
+
+}  // namespace lathe

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+namespace lathe {
+
+/// How many CPUs this process may keep busy: those in its affinity mask, and no more than its control groups (version 1
+/// or 2) grant it, rounded up. At least 1.
+int usable_cpus();
+
+/// The tightest CPU limit of the control groups listed in `membership` (the format of /proc/self/cgroup), whose file
+/// systems are mounted under `mount`; nothing if there is no limit. Parents' limits count too.
+std::optional<double> cgroup_cpu_limit(const std::filesystem::path& membership, const std::filesystem::path& mount);
+
+}  // namespace lathe

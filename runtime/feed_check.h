@@ -1,0 +1,48 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include <lathe/graph/graph.h>
+
+namespace lathe {
+
+/// What one kind of run expects to be fed, and the check of what it is given. Checking allocates nothing unless it
+/// fails.
+class FeedCheck {
+ public:
+  FeedCheck() = default;
+  /// Throws RunError if a value is fed twice.
+  FeedCheck(const Graph& graph, std::span<const ValueId> feeds);
+
+  /// Checks the number, dtypes, ranks, extents and data of `views`, one a feed, and binds the symbols that the feeds'
+  /// extents determine, alone or as the only unknown of a linear extent such as 2 * n + 1. Throws RunError naming the
+  /// fed node and its source line.
+  void bind(std::span<const TensorView> views, Bindings& bindings) const;
+
+ private:
+  struct Expected {
+    std::string name;      // "images"
+    std::string describe;  // "placeholder 'images' (model.cpp:12)"
+    TensorType type;
+  };
+  struct Axis {
+    std::size_t feed;
+    std::size_t axis;
+  };
+
+  void check_view(const Expected& expected, const TensorView& view) const;
+  void bind_symbols(std::span<const TensorView> views, Bindings& bindings) const;
+  void bind_linear(std::span<const TensorView> views, Bindings& bindings) const;
+  void check_composite(std::span<const TensorView> views, const Bindings& bindings) const;
+  const Dim& dim(const Axis& at) const { return expected_[at.feed].type.shape[at.axis]; }
+
+  [[noreturn]] void mismatch(const Axis& at, const TensorView& view, const std::string& want) const;
+  [[noreturn]] void disagreement(SymbolId symbol, std::int64_t first, const Axis& at, std::int64_t second) const;
+
+  std::vector<Expected> expected_;
+  std::vector<Axis> composite_;  // whose extents are neither a number nor one symbol
+};
+
+}  // namespace lathe

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <lathe/graph/graph.h>
+#include <lathe/runtime/options.h>
+#include <lathe/runtime/statistics.h>
+#include <lathe/runtime/value_ref.h>
+
+namespace lathe {
+
+class Callable;
+class SessionState;
+
+/// Runs a graph: compiles what is asked for, keeps the variables, owns the threads.
+///
+///   Session session(graph);
+///   session.initialize(1);
+///   for (const Batch& batch : batches) {
+///     session.run({loss, train}, {{images, batch.images}, {labels, batch.labels}});
+///   }
+///   Tensor probabilities = session.run(softmax(logits), {{images, test_images}});
+///
+/// What is fetched is computed, with the assignments and effects that it depends on and nothing else. Any value may be
+/// fetched, and any value may be fed: it is then taken as given. Within one run every read of a variable sees the value
+/// from before the run; all assignments take effect together at its end. A run that throws leaves every variable as it
+/// was.
+///
+/// A program is compiled once for each list of fetches and set of feeds, whatever the sizes that symbols stand for. The
+/// graph may grow between runs. Runs from several threads are safe and take turns; no thread may change the graph
+/// meanwhile.
+class Session {
+ public:
+  /// `graph` must outlive the session. Throws RunError if the options make no sense.
+  explicit Session(Graph& graph, SessionOptions options = {});
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  /// Gives every variable that has an initial value that value, with `seed` behind its random numbers; an initial value
+  /// that reads another variable sees that one's initial value. Later runs draw from `seed` too, counted from this
+  /// call: a session initialised again repeats itself bit for bit.
+  void initialize(std::uint64_t seed);
+  /// The same with the options' seed.
+  void initialize();
+
+  /// The fetched values, in their order. Feeds are borrowed, not copied. Throws RunError naming node and source line if
+  /// a feed does not fit, a placeholder or variable that is needed has no value, or a check in the graph fails.
+  std::vector<Tensor> run(const ValueRefs& fetches, const std::vector<Feed>& feeds = {});
+  /// One fetched value.
+  template <std::convertible_to<ValueRef> T>
+  Tensor run(const T& fetch, const std::vector<Feed>& feeds = {}) {
+    return std::move(run(ValueRefs{ValueRef(fetch)}, feeds).front());
+  }
+
+  /// Compiles `fetches` given `feeds` and returns what runs them without a further look-up or allocation.
+  Callable prepare(const ValueRefs& fetches, const ValueRefs& feeds = {});
+
+  /// A copy of what a variable holds; throws RunError if it has no value yet.
+  Tensor variable(const ValueRef& variable) const;
+  /// Throws RunError if dtype or shape are not the variable's.
+  void set_variable(const ValueRef& variable, const TensorView& tensor);
+  /// Of all variables in the graph, sorted.
+  std::vector<std::string> variable_names() const;
+  /// A hash of all variables' bytes in the order of their names: equal after equal training.
+  std::uint64_t weights_hash() const;
+
+  /// How many programs have been compiled.
+  std::size_t compilations() const;
+  /// One entry a compiled program, in the order of compilation.
+  std::vector<ProgramStatistics> statistics() const;
+  /// The threads that kernels run on.
+  int threads() const;
+
+ private:
+  std::shared_ptr<SessionState> state_;
+};
+
+/// A prepared run. Allocates nothing once it has met the largest of its inputs. Belongs to one thread at a time.
+class Callable {
+ public:
+  ~Callable();
+  Callable(Callable&&) noexcept;
+  Callable& operator=(Callable&&) noexcept;
+
+  /// Runs with one tensor a feed, in the order given to prepare(). The results belong to the callable and are valid
+  /// until the next call; they must not be fed back to it. Throws as Session::run does.
+  std::span<const Tensor> operator()(std::span<const TensorView> feeds);
+  std::span<const Tensor> operator()(std::initializer_list<TensorView> feeds) {
+    return (*this)(std::span<const TensorView>(feeds.begin(), feeds.size()));
+  }
+
+  ProgramStatistics statistics() const;
+  /// The compiled program, for its listing: to_string(callable.program()).
+  const Program& program() const;
+
+ private:
+  friend class Session;
+  struct Parts;
+  explicit Callable(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace lathe

@@ -1,0 +1,185 @@
+#include <lathe/runtime/thread_pool.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include <lathe/codegen/denormals.h>
+#include <lathe/graph/error.h>
+#include <lathe/runtime/cpus.h>
+
+// How a claim stays safe without waiting for every worker. `ticket_` holds a generation and the number of the next
+// claim. A worker reads the ticket, then the job, then takes the claim by exchanging the ticket for its successor. The
+// caller closes the ticket (another generation, no claims) before it writes a new job. So if the exchange succeeds, the
+// ticket was open throughout and the job that was read is the ticket's; and the job cannot end before the claim is
+// done. A worker that comes late fails the exchange and has touched nothing.
+
+namespace lathe {
+namespace {
+
+constexpr unsigned claim_bits = 24;
+constexpr std::uint64_t claim_mask = (std::uint64_t{1} << claim_bits) - 1;
+constexpr std::uint64_t closed = claim_mask;  // beyond any number of claims
+constexpr std::int64_t most_claims = static_cast<std::int64_t>(closed) - 1;
+
+std::uint64_t generation_of(std::uint64_t ticket) {
+  return ticket >> claim_bits;
+}
+std::uint64_t make_ticket(std::uint64_t generation, std::uint64_t claim) {
+  return generation << claim_bits | claim;
+}
+
+// Tells the core that this is a waiting loop.
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+void run_pieces(abi::ChunkFunction chunk, const void* frame, std::int64_t begin, std::int64_t end, std::int64_t grain) {
+  while (begin < end) {
+    const std::int64_t stop = end - begin > grain ? begin + grain : end;
+    chunk(frame, begin, stop);
+    begin = stop;
+  }
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  if (threads < 0) throw RunError(fmt::format("{} is not a number of threads", threads));
+  const int cpus = usable_cpus();
+  if (threads == 0) threads = cpus;
+  // With more threads than CPUs, whoever spins keeps somebody with work off the CPU.
+  spin_ = threads <= cpus ? std::chrono::microseconds(50) : std::chrono::microseconds(0);
+  workers_.reserve(static_cast<std::size_t>(threads) - 1);
+  for (int i = 1; i < threads; ++i) {
+    try {
+      workers_.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+      return;
+    }
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  stopping_.store(true);
+  wake_ups_.fetch_add(1);
+  wake_ups_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::parallel_for(void* context, abi::ChunkFunction chunk, const void* frame, std::int64_t items,
+                              std::int64_t grain) {
+  static_cast<ThreadPool*>(context)->run(chunk, frame, items, grain);
+}
+
+void ThreadPool::run(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain) {
+  if (items <= 0) return;
+  grain = std::clamp<std::int64_t>(grain, 1, items);
+  const std::int64_t pieces = (items - 1) / grain + 1;
+  if (pieces == 1 || workers_.empty() || busy_.exchange(true, std::memory_order_acquire)) {
+    run_pieces(chunk, frame, 0, items, grain);
+    return;
+  }
+  publish(chunk, frame, items, grain, pieces);
+  drain();
+  await_claims();
+  busy_.store(false, std::memory_order_release);
+}
+
+void ThreadPool::publish(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain,
+                         std::int64_t pieces) {
+  constexpr auto release = std::memory_order_release;
+  const std::uint64_t generation = generation_of(ticket_.load(std::memory_order_relaxed));
+  const std::int64_t pieces_per_claim = (pieces - 1) / most_claims + 1;
+  const auto claims = static_cast<std::uint32_t>((pieces - 1) / pieces_per_claim + 1);
+  ticket_.store(make_ticket(generation + 1, closed), release);
+  // Each store releases the closing: a worker that sees any of them cannot exchange the old ticket any more.
+  job_.chunk.store(chunk, release);
+  job_.frame.store(frame, release);
+  job_.items.store(items, release);
+  job_.grain.store(grain, release);
+  job_.pieces_per_claim.store(pieces_per_claim, release);
+  job_.claims.store(claims, release);
+  claims_done_.store(0, release);
+  // This and the load below pair with park(): one of the two sides sees the other.
+  ticket_.store(make_ticket(generation + 2, 0), std::memory_order_seq_cst);
+  const std::uint32_t sleepers = sleepers_.load(std::memory_order_seq_cst);
+  if (sleepers == 0) return;
+  wake_ups_.fetch_add(1, std::memory_order_seq_cst);
+  if (sleepers < claims) {
+    wake_ups_.notify_all();
+    return;
+  }
+  for (std::uint32_t i = 1; i < claims; ++i) wake_ups_.notify_one();
+}
+
+/// Runs claims until none is left, and returns the generation that has none.
+std::uint64_t ThreadPool::drain() {
+  constexpr auto acquire = std::memory_order_acquire;
+  std::uint64_t ticket = ticket_.load(acquire);
+  for (;;) {
+    const std::uint32_t claims = job_.claims.load(acquire);
+    const abi::ChunkFunction chunk = job_.chunk.load(acquire);
+    const void* const frame = job_.frame.load(acquire);
+    const std::int64_t items = job_.items.load(acquire);
+    const std::int64_t grain = job_.grain.load(acquire);
+    const std::int64_t pieces_per_claim = job_.pieces_per_claim.load(acquire);
+    const std::uint64_t claim = ticket & claim_mask;
+    if (claim >= claims) return generation_of(ticket);
+    if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, acquire)) continue;
+
+    // Every claim but the last is whole, so only its end can leave 64 bits.
+    const std::int64_t begin = static_cast<std::int64_t>(claim) * pieces_per_claim * grain;
+    const std::int64_t end = claim + 1 == claims ? items : begin + pieces_per_claim * grain;
+    run_pieces(chunk, frame, begin, end, grain);
+    if (claims_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == claims) claims_done_.notify_one();
+    ticket = ticket_.load(acquire);
+  }
+}
+
+void ThreadPool::await_claims() {
+  const std::uint32_t claims = job_.claims.load(std::memory_order_relaxed);
+  if (spin_until([&] { return claims_done_.load(std::memory_order_acquire) == claims; })) return;
+  for (;;) {
+    const std::uint32_t done = claims_done_.load(std::memory_order_acquire);
+    if (done == claims) return;
+    claims_done_.wait(done, std::memory_order_acquire);
+  }
+}
+
+void ThreadPool::work() {
+  const FlushDenormals flush;
+  while (!stopping_.load(std::memory_order_relaxed)) park(drain());
+}
+
+/// Returns when there may be a job of another generation, or the pool is stopping.
+void ThreadPool::park(std::uint64_t generation) {
+  const auto over = [&] {
+    return generation_of(ticket_.load(std::memory_order_seq_cst)) != generation || stopping_.load();
+  };
+  if (spin_until(over)) return;
+  sleepers_.fetch_add(1, std::memory_order_seq_cst);
+  const std::uint32_t seen = wake_ups_.load(std::memory_order_seq_cst);
+  if (!over()) wake_ups_.wait(seen, std::memory_order_seq_cst);
+  sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+template <class Condition>
+bool ThreadPool::spin_until(Condition condition) const {
+  if (condition()) return true;
+  const auto deadline = std::chrono::steady_clock::now() + spin_;
+  do {
+    for (int i = 0; i < 32; ++i) {
+      relax();
+      if (condition()) return true;
+    }
+  } while (std::chrono::steady_clock::now() < deadline);
+  return false;
+}
+
+}  // namespace lathe

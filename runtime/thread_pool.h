@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include <lathe/codegen/abi.h>
+
+namespace lathe {
+
+/// Threads that run the chunks of kernels, the calling thread among them.
+///
+/// Chunks are claimed one after another from a counter, so that a worker that the system has put aside delays nothing
+/// but a chunk it has begun: a call returns when all chunks are done, not when all workers have looked. Idle workers
+/// spin briefly, since the next kernel is usually microseconds away, and then sleep. Calls allocate nothing. Workers
+/// flush subnormals to zero, as every run does.
+class ThreadPool {
+ public:
+  /// `threads` counts the caller; 0 means usable_cpus(). Where the system refuses more threads, the pool has fewer.
+  /// Throws RunError if `threads` is negative.
+  explicit ThreadPool(int threads = 0);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  /// Runs `chunk` over [0, items) in pieces of `grain` items (the last may be shorter), each once, on any threads and
+  /// in any order; returns when all is done. May be called from several threads and from within a chunk: whoever finds
+  /// the pool busy does its pieces alone.
+  void run(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain);
+
+  /// run() as an abi::ParallelFor; `context` is the pool.
+  static void parallel_for(void* context, abi::ChunkFunction chunk, const void* frame, std::int64_t items,
+                           std::int64_t grain);
+
+ private:
+  // All of a job but its generation. Workers may read it while the next one is written, and then never act on it.
+  struct Job {
+    std::atomic<abi::ChunkFunction> chunk = nullptr;
+    std::atomic<const void*> frame = nullptr;
+    std::atomic<std::int64_t> items = 0;
+    std::atomic<std::int64_t> grain = 1;
+    std::atomic<std::int64_t> pieces_per_claim = 1;
+    std::atomic<std::uint32_t> claims = 0;
+  };
+
+  void work();
+  std::uint64_t drain();
+  void park(std::uint64_t generation);
+  void publish(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain,
+               std::int64_t pieces);
+  void await_claims();
+  template <class Condition>
+  bool spin_until(Condition condition) const;
+
+  Job job_;
+  // The generation of the job and the number of its next claim, in one word: see thread_pool.cpp.
+  alignas(64) std::atomic<std::uint64_t> ticket_ = 0;
+  alignas(64) std::atomic<std::uint32_t> claims_done_ = 0;
+  alignas(64) std::atomic<std::uint32_t> wake_ups_ = 0;
+  std::atomic<std::uint32_t> sleepers_ = 0;
+  std::atomic<bool> busy_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::chrono::nanoseconds spin_{};
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace lathe
