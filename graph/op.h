@@ -34,6 +34,10 @@ enum class Kind {
 
 std::string_view to_string(Kind kind);
 
+/// Whether a node of this kind is a function of its inputs and attributes and nothing more: equal nodes are equal, and
+/// an unused one can go.
+bool is_pure(Kind kind);
+
 /// An attribute that an op takes. Without a default it must be given.
 struct AttributeSpec {
   std::string name;
@@ -107,7 +111,7 @@ struct Array {
 /// Symbols in the shape stand for the awkward sizes that tests run through.
 struct SampleInput {
   DType dtype = DType::f32;
-  Shape shape;
+  Shape shape = {};
   double low = -2;
   double high = 2;
   std::vector<double> values = {};
