@@ -48,10 +48,13 @@ bool is_pure(Kind kind) {
     case Kind::variable:
     case Kind::assign:
     case Kind::random:
-    case Kind::effect: break;
+    case Kind::effect:
+    case Kind::host: break;
   }
   return false;
 }
+
+bool has_effect(Kind kind) { return kind == Kind::assign || kind == Kind::effect || kind == Kind::host; }
 
 Op::Op(OpSpec spec) : OpSpec(std::move(spec)) {
   ensure(gradient != nullptr || !not_differentiable.empty(),

@@ -28,8 +28,9 @@ TEST_CASE("only functions of their inputs are pure") {
     CAPTURE(to_string(kind));
     CHECK(is_pure(kind));
   }
-  for (const Kind kind : {Kind::placeholder, Kind::variable, Kind::assign, Kind::random, Kind::effect}) {
+  for (const Kind kind : {Kind::placeholder, Kind::variable, Kind::assign, Kind::random, Kind::effect, Kind::host}) {
     CAPTURE(to_string(kind));
     CHECK_FALSE(is_pure(kind));
+    CHECK(has_effect(kind) == (kind == Kind::assign || kind == Kind::effect || kind == Kind::host));
   }
 }

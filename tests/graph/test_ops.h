@@ -6,7 +6,9 @@
 // registry also holds the library's own ops. Included by one .cpp of a program.
 namespace lathe::test {
 
-inline std::vector<TensorType> like_first(const InferContext& context) { return {context.in(0)}; }
+inline std::vector<TensorType> like_first(const InferContext& context) {
+  return {context.in(0)};
+}
 
 inline std::vector<TensorType> from_attributes(const InferContext& context) {
   return {{context.attribute<DType>("dtype"), context.attribute<Shape>("shape")}};
@@ -57,20 +59,16 @@ inline const Op random{{.name = "test_random",
 inline const Op print{{.name = "test_print",
                        .kind = Kind::effect,
                        .max_inputs = SIZE_MAX,
-                       .infer = [](const InferContext&) -> std::vector<TensorType> { return {{boolean, {}}}; },
+                       .infer = [](const InferContext&) -> std::vector<TensorType> {
+                         return {{boolean, {}}};
+                       },
                        .not_differentiable = no_gradient}};
 
-inline const Op neg{{.name = "test_neg",
-                     .min_inputs = 1,
-                     .max_inputs = 1,
-                     .infer = like_first,
-                     .not_differentiable = no_gradient}};
+inline const Op neg{
+    {.name = "test_neg", .min_inputs = 1, .max_inputs = 1, .infer = like_first, .not_differentiable = no_gradient}};
 
-inline const Op add{{.name = "test_add",
-                     .min_inputs = 2,
-                     .max_inputs = 2,
-                     .infer = broadcast_both,
-                     .not_differentiable = no_gradient}};
+inline const Op add{
+    {.name = "test_add", .min_inputs = 2, .max_inputs = 2, .infer = broadcast_both, .not_differentiable = no_gradient}};
 
 /// c[m, n] = a[m, k] * b[k, n], to have a rule that unifies and complains.
 inline const Op matmul{{.name = "test_matmul",
@@ -126,7 +124,9 @@ inline Value apply(const Op& op, Values inputs, SourceLine where = std::source_l
 }
 
 /// A node that the graph's owner may break: what passes with bugs do.
-inline Node& open(Graph& graph, NodeId id) { return const_cast<Node&>(graph.node(id)); }
+inline Node& open(Graph& graph, NodeId id) {
+  return const_cast<Node&>(graph.node(id));
+}
 
 /// Makes each of these values an output, called "0", "1", ...
 inline void deliver(Graph& graph, const Values& values) {
