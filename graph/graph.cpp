@@ -31,7 +31,7 @@ NodeId Graph::add(NodeSpec spec) {
   node.op = &spec.op;
   node.attributes = std::move(spec.attributes);
   node.control = std::move(spec.control);
-  node.where = spec.where;
+  node.where = line_.value_or(spec.where);
   node.name = scope_ + (spec.name.empty() ? spec.op.name : spec.name);
   if (origin_) {
     node.forward = this->node(*origin_).name;
@@ -207,6 +207,14 @@ Graph::InPlaceOf::InPlaceOf(Graph& graph, const Graph& from, NodeId replaced) : 
 
 Graph::InPlaceOf::~InPlaceOf() {
   graph_.replaced_.reset();
+}
+
+Graph::Line::Line(Graph& graph, const SourceLine& where) : graph_(graph), outer_(graph.line_) {
+  if (!outer_) graph.line_ = where;
+}
+
+Graph::Line::~Line() {
+  graph_.line_ = outer_;
 }
 
 }  // namespace lathe

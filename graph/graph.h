@@ -119,6 +119,20 @@ class Graph {
     Graph& graph_;
   };
 
+  /// While it lives, new nodes carry this source line, unless they are gradient nodes: what functions that build many
+  /// nodes use, so that each points to their caller. An outer one wins.
+  class Line {
+   public:
+    Line(Graph& graph, const SourceLine& where);
+    ~Line();
+    Line(const Line&) = delete;
+    Line& operator=(const Line&) = delete;
+
+   private:
+    Graph& graph_;
+    std::optional<SourceLine> outer_;
+  };
+
   /// Appends a copy of `node` from another graph with these inputs and control nodes: same name, line and origin.
   /// Types are inferred anew. Used by passes.
   NodeId adopt(const Node& node, std::vector<ValueId> inputs, std::vector<NodeId> control);
@@ -154,6 +168,7 @@ class Graph {
   std::vector<Output> outputs_;
   std::string scope_;  // with its trailing '/'
   std::optional<NodeId> origin_;
+  std::optional<SourceLine> line_;
   std::optional<Replaced> replaced_;
   std::optional<Unlearned> unlearned_;
   bool inferring_ = false;

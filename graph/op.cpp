@@ -54,7 +54,9 @@ bool is_pure(Kind kind) {
   return false;
 }
 
-bool has_effect(Kind kind) { return kind == Kind::assign || kind == Kind::effect || kind == Kind::host; }
+bool has_effect(Kind kind) {
+  return kind == Kind::assign || kind == Kind::effect || kind == Kind::host;
+}
 
 Op::Op(OpSpec spec) : OpSpec(std::move(spec)) {
   ensure(gradient != nullptr || !not_differentiable.empty(),

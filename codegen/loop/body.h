@@ -32,6 +32,7 @@ class Body {
   Body(Pool& pool, const Graph& graph, NodeId node, std::vector<TensorId> inputs);
 
   Pool& pool() { return pool_; }
+  const Graph& graph() const { return graph_; }
   const Node& node() const { return node_; }
   template <class T>
   const T& attribute(std::string_view name) const {
@@ -43,7 +44,7 @@ class Body {
 
   /// The index along axis `d` of an output.
   Expr axis(std::size_t d, std::size_t output = 0);
-  Expr extent(const Dim& dim) { return pool_.extent(dim); }
+  Expr extent(const Dim& dim) { return pool_.extent(graph_.resolve(dim)); }
   Expr constant(DType dtype, double value) { return pool_.constant(dtype, value); }
 
   /// Input `i` at the output's index, broadcast by NumPy's rules.

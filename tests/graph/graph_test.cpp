@@ -24,6 +24,7 @@ std::string message_of(const F& f) {
 
 /// What the test op `op` requires of the shapes that it adds up.
 const Op unify_then_fail{{.name = "test_unify_then_fail",
+                          .doc = "For tests.",
                           .min_inputs = 2,
                           .max_inputs = 2,
                           .infer = [](const InferContext& context) -> std::vector<TensorType> {
@@ -33,6 +34,7 @@ const Op unify_then_fail{{.name = "test_unify_then_fail",
                           .not_differentiable = test::no_gradient}};
 
 const Op optional_input{{.name = "test_optional_input",
+                         .doc = "For tests.",
                          .min_inputs = 1,
                          .max_inputs = 2,
                          .infer = test::like_first,

@@ -22,18 +22,21 @@ inline std::vector<TensorType> broadcast_both(const InferContext& context) {
 inline const std::string no_gradient = "a test has no use for it";
 
 inline const Op placeholder{{.name = "test_placeholder",
+                             .doc = "For tests.",
                              .kind = Kind::placeholder,
                              .attributes = {{"dtype", "", f32}, {"shape", "", {}}},
                              .infer = from_attributes,
                              .not_differentiable = no_gradient}};
 
 inline const Op variable{{.name = "test_variable",
+                          .doc = "For tests.",
                           .kind = Kind::variable,
                           .attributes = {{"dtype", "", f32}, {"shape", "", {}}},
                           .infer = from_attributes,
                           .not_differentiable = no_gradient}};
 
 inline const Op constant{{.name = "test_constant",
+                          .doc = "For tests.",
                           .kind = Kind::constant,
                           .attributes = {{"value", "", {}}},
                           .infer = [](const InferContext& context) -> std::vector<TensorType> {
@@ -42,6 +45,7 @@ inline const Op constant{{.name = "test_constant",
                           .not_differentiable = no_gradient}};
 
 inline const Op assign{{.name = "test_assign",
+                        .doc = "For tests.",
                         .kind = Kind::assign,
                         .min_inputs = 2,
                         .max_inputs = 2,
@@ -49,6 +53,7 @@ inline const Op assign{{.name = "test_assign",
                         .not_differentiable = no_gradient}};
 
 inline const Op random{{.name = "test_random",
+                        .doc = "For tests.",
                         .kind = Kind::random,
                         .attributes = {{"shape", "", {}}},
                         .infer = [](const InferContext& context) -> std::vector<TensorType> {
@@ -57,6 +62,7 @@ inline const Op random{{.name = "test_random",
                         .not_differentiable = no_gradient}};
 
 inline const Op print{{.name = "test_print",
+                       .doc = "For tests.",
                        .kind = Kind::effect,
                        .max_inputs = SIZE_MAX,
                        .infer = [](const InferContext&) -> std::vector<TensorType> {
@@ -64,14 +70,23 @@ inline const Op print{{.name = "test_print",
                        },
                        .not_differentiable = no_gradient}};
 
-inline const Op neg{
-    {.name = "test_neg", .min_inputs = 1, .max_inputs = 1, .infer = like_first, .not_differentiable = no_gradient}};
+inline const Op neg{{.name = "test_neg",
+                     .doc = "For tests.",
+                     .min_inputs = 1,
+                     .max_inputs = 1,
+                     .infer = like_first,
+                     .not_differentiable = no_gradient}};
 
-inline const Op add{
-    {.name = "test_add", .min_inputs = 2, .max_inputs = 2, .infer = broadcast_both, .not_differentiable = no_gradient}};
+inline const Op add{{.name = "test_add",
+                     .doc = "For tests.",
+                     .min_inputs = 2,
+                     .max_inputs = 2,
+                     .infer = broadcast_both,
+                     .not_differentiable = no_gradient}};
 
 /// c[m, n] = a[m, k] * b[k, n], to have a rule that unifies and complains.
 inline const Op matmul{{.name = "test_matmul",
+                        .doc = "For tests.",
                         .kind = Kind::contraction,
                         .min_inputs = 2,
                         .max_inputs = 2,
@@ -86,6 +101,7 @@ inline const Op matmul{{.name = "test_matmul",
 
 /// Joins along the first axis.
 inline const Op concat{{.name = "test_concat",
+                        .doc = "For tests.",
                         .kind = Kind::view,
                         .min_inputs = 1,
                         .max_inputs = SIZE_MAX,
@@ -98,6 +114,7 @@ inline const Op concat{{.name = "test_concat",
 
 /// Two outputs: of the input's type, and a count.
 inline const Op twice{{.name = "test_twice",
+                       .doc = "For tests.",
                        .min_inputs = 1,
                        .max_inputs = 1,
                        .infer = [](const InferContext& context) -> std::vector<TensorType> {

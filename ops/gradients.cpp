@@ -1,0 +1,170 @@
+#include <lathe/ops/gradients.h>
+
+#include <map>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <lathe/ops/operators.h>
+#include <lathe/ops/source.h>
+
+namespace lathe {
+namespace {
+
+[[noreturn]] void fail(const std::source_location& where, std::string_view message) {
+  throw GraphError(fmt::format("gradients ({}): {}", describe(SourceLine(where)), message));
+}
+
+void require_floats(const Values& values, std::string_view role, const Graph& graph,
+                    const std::source_location& where) {
+  for (const Value& value : values) {
+    if (!value) fail(where, fmt::format("{} is an empty Value", role));
+    if (&value.graph() != &graph) fail(where, fmt::format("{} '{}' belongs to another graph", role, value.name()));
+    if (!is_float(value.dtype())) {
+      fail(where,
+           fmt::format("{} '{}' is {}, and only floats have gradients", role, value.name(), to_string(value.dtype())));
+    }
+  }
+}
+
+void require_type_of(const Value& y, const Value& grad_y, const std::source_location& where) {
+  const std::string message = fmt::format("grad_y '{}' is {}, and y '{}' is {}", grad_y.name(),
+                                          to_string(grad_y.type()), y.name(), to_string(y.type()));
+  if (grad_y.dtype() != y.dtype() || grad_y.rank() != y.rank()) fail(where, message);
+  for (std::size_t axis = 0; axis < y.rank(); ++axis) {
+    if (!y.graph().unify(grad_y.shape()[axis], y.shape()[axis])) fail(where, message);
+  }
+}
+
+/// One flag a node that existed before differentiation began. Nodes stand in order, inputs before uses, so that one
+/// sweep each way finds every path, however deep the graph.
+using Marks = std::vector<bool>;
+
+bool marked(const Marks& marks, NodeId id) {
+  return marks.at(static_cast<std::size_t>(id));
+}
+
+/// The nodes that have an x, or something that depends on one, among their inputs.
+Marks depending_on(const Graph& graph, const std::set<ValueId>& is_x) {
+  Marks depends(graph.size());
+  for (const NodeId id : graph.node_ids()) {
+    for (const ValueId& input : graph.node(id).inputs) {
+      if (is_x.contains(input) || marked(depends, input.node)) depends[static_cast<std::size_t>(id)] = true;
+    }
+  }
+  return depends;
+}
+
+/// Those of `depends` that the ys are made from.
+Marks leading_to(const Graph& graph, const Values& ys, const Marks& depends) {
+  Marks leads(graph.size());
+  for (const Value& y : ys) leads[static_cast<std::size_t>(y.id().node)] = true;
+  for (std::size_t i = graph.size(); i-- > 0;) {
+    if (!leads[i]) continue;
+    leads[i] = depends[i];
+    if (!depends[i]) continue;
+    for (const ValueId& input : graph.node(static_cast<NodeId>(i)).inputs) {
+      leads[static_cast<std::size_t>(input.node)] = true;
+    }
+  }
+  return leads;
+}
+
+/// Gradients as they come in, value by value.
+class Accumulator {
+ public:
+  void add(ValueId value, const Value& gradient) { parts_[value].push_back(gradient); }
+
+  /// The sum of what has come in for `value`, or an empty handle.
+  Value total(ValueId value) {
+    const auto found = parts_.find(value);
+    if (found == parts_.end()) return {};
+    Values& parts = found->second;
+    Value total = parts.front();
+    for (std::size_t i = 1; i < parts.size(); ++i) total = total + parts[i];
+    parts = {total};
+    return total;
+  }
+
+ private:
+  std::map<ValueId, Values> parts_;
+};
+
+/// Runs the node's gradient rule and hands on what flows to inputs that matter.
+void propagate(Graph& graph, NodeId id, const Values& grad_outputs, const std::set<ValueId>& is_x, const Marks& depends,
+               Accumulator& accumulated, const std::source_location& where) {
+  const Node& node = graph.node(id);
+  if (!node.op->gradient) {
+    fail(where, fmt::format("{} is not differentiable: {}", describe(node), node.op->not_differentiable));
+  }
+  const Values flows = node.op->gradient(GradientContext{graph, id, grad_outputs});
+  ensure(flows.size() == node.inputs.size(), fmt::format("the gradient rule of '{}' gives {} values for {} inputs",
+                                                         node.op->name, flows.size(), node.inputs.size()));
+  for (std::size_t i = 0; i < flows.size(); ++i) {
+    const ValueId input = node.inputs[i];
+    if (!flows[i] || !(is_x.contains(input) || marked(depends, input.node))) continue;
+    ensure(flows[i].type() == graph.type(input),
+           fmt::format("the gradient rule of '{}' gives {} for input {}, which is {}", node.op->name,
+                       to_string(flows[i].type()), i, to_string(graph.type(input))));
+    accumulated.add(input, flows[i]);
+  }
+}
+
+}  // namespace
+
+Values gradients(const Values& ys, const Values& xs, const Values& grad_ys, GradientOptions options,
+                 std::source_location where) {
+  if (ys.empty() || !ys.front()) fail(where, "there is no y to differentiate");
+  Graph& graph = ys.front().graph();
+  require_floats(ys, "y", graph, where);
+  require_floats(xs, "x", graph, where);
+  if (!grad_ys.empty() && grad_ys.size() != ys.size()) {
+    fail(where, fmt::format("{} ys need as many grad_ys, {} given", ys.size(), grad_ys.size()));
+  }
+
+  std::set<ValueId> is_x;
+  for (const Value& x : xs) is_x.insert(x.id());
+  const Marks depends = depending_on(graph, is_x);
+  const Marks on_path = leading_to(graph, ys, depends);
+
+  const Graph::Scope scope(graph, "gradients");
+  Accumulator accumulated;
+  for (std::size_t i = 0; i < ys.size(); ++i) {
+    const Value given = grad_ys.empty() ? Value() : grad_ys[i];
+    if (given) {
+      require_floats({given}, "grad_y", graph, where);
+      require_type_of(ys[i], given, where);
+    }
+    accumulated.add(ys[i].id(), given ? given : ones_like(ys[i], where));
+  }
+
+  for (std::size_t i = on_path.size(); i-- > 0;) {
+    if (!on_path[i]) continue;
+    const auto id = static_cast<NodeId>(i);
+    const Graph::Origin origin(graph, id);
+    Values grad_outputs;
+    bool flows = false;
+    for (std::uint32_t output = 0; output < graph.node(id).outputs.size(); ++output) {
+      grad_outputs.push_back(accumulated.total({id, output}));
+      flows = flows || grad_outputs.back();
+    }
+    if (flows) propagate(graph, id, grad_outputs, is_x, depends, accumulated, where);
+  }
+
+  Values result;
+  for (const Value& x : xs) {
+    const Value dx = [&] {
+      const Graph::Origin origin(graph, x.id().node);
+      return accumulated.total(x.id());
+    }();
+    if (!dx && options.unconnected == Unconnected::error) {
+      fail(where, fmt::format("the ys do not depend on x '{}' in a differentiable way", x.name()));
+    }
+    result.push_back(dx || options.unconnected == Unconnected::empty ? dx : zeros_like(x, where));
+  }
+  return result;
+}
+
+}  // namespace lathe
