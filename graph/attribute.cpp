@@ -1,7 +1,9 @@
 #include <lathe/graph/attribute.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -17,6 +19,38 @@ bool same_attribute(const Attribute& a, const Attribute& b) {
     return std::bit_cast<std::uint64_t>(*x) == std::bit_cast<std::uint64_t>(std::get<double>(b));
   }
   return a == b;
+}
+
+std::string_view kind_of(const Attribute& attribute) {
+  static constexpr std::array<std::string_view, 8> kinds{"bool",  "integer", "number", "string",
+                                                         "dtype", "extents", "shape",  "tensor"};
+  static_assert(kinds.size() == std::variant_size_v<Attribute>);
+  return kinds[attribute.index()];
+}
+
+std::size_t hash_of(const Attribute& attribute) {
+  const auto text = [](std::string_view bytes) { return std::hash<std::string_view>{}(bytes); };
+  const auto raw = [&](const auto* data, std::size_t count) {
+    return text({reinterpret_cast<const char*>(data), count * sizeof(*data)});
+  };
+  const std::size_t value = std::visit(
+      [&]<class T>(const T& held) -> std::size_t {
+        if constexpr (std::is_same_v<T, std::string>) {
+          return text(held);
+        } else if constexpr (std::is_same_v<T, Extents>) {
+          return raw(held.data(), held.size());
+        } else if constexpr (std::is_same_v<T, Shape>) {
+          return text(to_string(held));
+        } else if constexpr (std::is_same_v<T, std::shared_ptr<const Tensor>>) {
+          return raw(held->bytes().data(), held->bytes().size()) ^ text(to_string(held->type()));
+        } else if constexpr (std::is_same_v<T, double>) {
+          return std::hash<std::uint64_t>{}(std::bit_cast<std::uint64_t>(held));
+        } else {
+          return std::hash<T>{}(held);
+        }
+      },
+      attribute);
+  return value * 31 + attribute.index();
 }
 
 Attributes::Attributes(std::initializer_list<Entry> entries) {

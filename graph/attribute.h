@@ -21,6 +21,12 @@ using Attribute =
 /// Same kind and value; tensors compare by content, doubles by bits.
 bool same_attribute(const Attribute& a, const Attribute& b);
 
+/// What kind of attribute this is, for messages: "bool", "integer", "number", ...
+std::string_view kind_of(const Attribute& attribute);
+
+/// Equal for attributes that same_attribute() calls the same.
+std::size_t hash_of(const Attribute& attribute);
+
 /// A node's attributes, sorted by name.
 class Attributes {
  public:

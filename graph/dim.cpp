@@ -1,6 +1,7 @@
 #include <lathe/graph/dim.h>
 
 #include <algorithm>
+#include <charconv>
 #include <deque>
 #include <mutex>
 #include <unordered_map>
@@ -36,6 +37,17 @@ std::int64_t checked_multiply(std::int64_t a, std::int64_t b) {
   return product;
 }
 
+void require_known(const Dim& a, const Dim& b) {
+  if (a.is_unknown() || b.is_unknown()) throw GraphError("an open extent (None) cannot be computed with");
+}
+
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
 /// Sorts, adds up equal monomials and drops zeros.
 std::vector<Dim::Term> canonical(std::vector<Dim::Term> terms) {
   std::sort(terms.begin(), terms.end());
@@ -64,7 +76,13 @@ std::optional<Dim> divide(const Dim::Term& a, const Dim::Term& b) {
 
 }  // namespace
 
+bool is_symbol_name(std::string_view name) {
+  const auto fits = [](char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '.'; };
+  return !name.empty() && !is_digit(name[0]) && name[0] != '.' && std::all_of(name.begin(), name.end(), fits);
+}
+
 SymbolId symbol(std::string_view name) {
+  if (!is_symbol_name(name)) throw GraphError(fmt::format("'{}' cannot name an extent: it is no identifier", name));
   SymbolTable& symbols = table();
   const std::lock_guard lock(symbols.mutex);
   if (const auto found = symbols.ids.find(name); found != symbols.ids.end()) return found->second;
@@ -158,6 +176,7 @@ Dim Dim::substitute(SymbolId symbol, const Dim& with) const {
 }
 
 std::int64_t Dim::evaluate(const Bindings& bindings) const {
+  if (unknown_) throw RunError("an open extent (None) has no number");
   std::int64_t sum = 0;
   for (const Term& term : terms_) {
     std::int64_t product = term.coefficient;
@@ -172,6 +191,7 @@ std::int64_t Dim::evaluate(const Bindings& bindings) const {
 }
 
 Dim operator+(const Dim& a, const Dim& b) {
+  require_known(a, b);
   Dim out;
   std::vector<Dim::Term> terms = a.terms_;
   terms.insert(terms.end(), b.terms_.begin(), b.terms_.end());
@@ -184,6 +204,7 @@ Dim operator-(const Dim& a, const Dim& b) {
 }
 
 Dim operator*(const Dim& a, const Dim& b) {
+  require_known(a, b);
   std::vector<Dim::Term> terms;
   for (const Dim::Term& x : a.terms_) {
     for (const Dim::Term& y : b.terms_) {
@@ -200,6 +221,7 @@ Dim operator*(const Dim& a, const Dim& b) {
 
 // Long division by leading terms, the last in the canonical order: exact or nothing.
 std::optional<Dim> divide(const Dim& a, const Dim& b) {
+  require_known(a, b);
   if (b.terms().empty()) return std::nullopt;
   Dim rest = a;
   Dim quotient;
@@ -214,24 +236,85 @@ std::optional<Dim> divide(const Dim& a, const Dim& b) {
 
 std::string to_string(const Dim& dim) {
   if (dim.is_unknown()) return "?";
-  if (dim.terms().empty()) return "0";
   // Ids depend on the order of interning; names do not.
-  std::vector<std::string> symbolic;
-  std::string constant;
+  struct Part {
+    std::string product;
+    std::int64_t coefficient;
+  };
+  std::vector<Part> parts;
   for (const Dim::Term& term : dim.terms()) {
-    if (term.factors.empty()) {
-      constant = fmt::format("{}", term.coefficient);
-      continue;
-    }
-    std::vector<std::string> parts;
-    for (const SymbolId factor : term.factors) parts.emplace_back(name_of(factor));
-    std::sort(parts.begin(), parts.end());
-    if (term.coefficient != 1) parts.insert(parts.begin(), fmt::format("{}", term.coefficient));
-    symbolic.push_back(fmt::format("{}", fmt::join(parts, "*")));
+    std::vector<std::string_view> names;
+    for (const SymbolId factor : term.factors) names.push_back(name_of(factor));
+    std::sort(names.begin(), names.end());
+    parts.push_back({fmt::format("{}", fmt::join(names, "*")), term.coefficient});
   }
-  std::sort(symbolic.begin(), symbolic.end());
-  if (!constant.empty()) symbolic.push_back(constant);
-  return fmt::format("{}", fmt::join(symbolic, " + "));
+  std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
+    return std::pair(a.product.empty(), std::string_view(a.product)) <
+           std::pair(b.product.empty(), std::string_view(b.product));
+  });
+  std::string text;
+  for (const auto& [product, coefficient] : parts) {
+    // Through unsigned, because the lowest number has no positive counterpart.
+    const auto bits = static_cast<std::uint64_t>(coefficient);
+    const std::uint64_t magnitude = coefficient < 0 ? 0 - bits : bits;
+    if (text.empty()) {
+      text += coefficient < 0 ? "-" : "";
+    } else {
+      text += coefficient < 0 ? " - " : " + ";
+    }
+    if (product.empty()) {
+      text += fmt::format("{}", magnitude);
+    } else {
+      text += magnitude == 1 ? product : fmt::format("{}*{}", magnitude, product);
+    }
+  }
+  return text.empty() ? "0" : text;
+}
+
+std::optional<Dim> parse_dim(std::string_view text) {
+  const auto skip_blanks = [&] { text.remove_prefix(std::min(text.find_first_not_of(' '), text.size())); };
+  const auto take = [&](char wanted) {
+    skip_blanks();
+    if (text.empty() || text[0] != wanted) return false;
+    text.remove_prefix(1);
+    return true;
+  };
+  const auto parse_factor = [&](Dim sign) -> std::optional<Dim> {
+    skip_blanks();
+    std::size_t length = 0;
+    while (length < text.size() &&
+           (is_letter(text[length]) || is_digit(text[length]) || text[length] == '_' || text[length] == '.')) {
+      ++length;
+    }
+    const std::string_view word = text.substr(0, length);
+    text.remove_prefix(length);
+    if (is_symbol_name(word)) return sign * dim(word);
+    std::int64_t number = 0;
+    // With its sign, because the lowest number has no positive counterpart.
+    const std::string digits = fmt::format("{}{}", sign == Dim(-1) ? "-" : "", word);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (word.empty() || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+    return Dim(number);
+  };
+  Dim sum;
+  Dim sign(take('-') ? -1 : 1);
+  while (true) {
+    auto product = parse_factor(sign);
+    while (product && take('*')) {
+      const auto factor = parse_factor(1);
+      product = factor ? std::optional(*product * *factor) : std::nullopt;
+    }
+    if (!product) return std::nullopt;
+    sum = sum + *product;
+    if (take('+')) {
+      sign = 1;
+    } else if (take('-')) {
+      sign = -1;
+    } else {
+      break;
+    }
+  }
+  return text.empty() ? std::optional(sum) : std::nullopt;
 }
 
 }  // namespace lathe

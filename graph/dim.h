@@ -14,7 +14,11 @@ namespace lathe {
 /// A name for an extent that is known only when a program runs. Interned: equal names are equal ids everywhere.
 enum class SymbolId : std::uint32_t {};
 
+/// Names are identifiers: letters, digits, '_' and '.', no digit first. Names that start with '_' are for symbols that
+/// graphs make. Throws GraphError for any other.
 SymbolId symbol(std::string_view name);
+/// Whether `name` can be a symbol's.
+bool is_symbol_name(std::string_view name);
 std::string_view name_of(SymbolId id);
 
 /// What the symbols of one run stand for.
@@ -30,7 +34,7 @@ class Bindings {
 };
 
 /// The extent of an axis: a polynomial with integer coefficients over symbols. `batch`, `n + m`, `28 * w` and `10`
-/// are all Dims. The form is canonical, so equal polynomials compare equal.
+/// are all Dims. The form is canonical, so equal polynomials compare equal. Numbers that leave 64 bits throw RunError.
 class Dim {
  public:
   struct Term {
@@ -75,13 +79,18 @@ class Dim {
   bool unknown_ = false;
 };
 
+/// Arithmetic throws GraphError for an open extent: it has no symbol yet.
 Dim operator+(const Dim& a, const Dim& b);
 Dim operator-(const Dim& a, const Dim& b);
 Dim operator*(const Dim& a, const Dim& b);
 /// a / b when b divides a exactly as a polynomial, else nothing.
 std::optional<Dim> divide(const Dim& a, const Dim& b);
 
+/// "2*n*m - k + 1": terms and factors sorted by name, the number last.
 std::string to_string(const Dim& dim);
+/// Reads what to_string writes, and every other sum of products of names and numbers, parentheses aside. Nothing if
+/// `text` is something else.
+std::optional<Dim> parse_dim(std::string_view text);
 
 /// A symbolic extent: dim("batch").
 inline Dim dim(std::string_view name) {

@@ -20,7 +20,8 @@ std::string Value::name() const {
 }
 
 std::string describe(const Node& node) {
-  std::string text = fmt::format("{} '{}' ({})", node.op->name, node.name, describe(node.where));
+  std::string text = fmt::format("{} '{}'", node.op->name, node.name);
+  if (node.where != SourceLine{}) text += fmt::format(" ({})", describe(node.where));
   if (node.forward) text += fmt::format(", in the gradient of '{}'", *node.forward);
   return text;
 }
@@ -31,12 +32,17 @@ NodeId Graph::add(NodeSpec spec) {
   node.attributes = std::move(spec.attributes);
   node.control = std::move(spec.control);
   node.where = line_.value_or(spec.where);
+  node.name = scope_ + (spec.name.empty() ? spec.op.name : spec.name);
   if (origin_) {
     node.forward = this->node(*origin_).name;
     node.where = this->node(*origin_).where;
   }
-  const std::string wanted = scope_ + (spec.name.empty() ? spec.op.name : spec.name);
-  node.name = wanted;  // what errors show until the name is taken
+  if (replaced_) {
+    const Node& replaced = replaced_->from->node(replaced_->node);
+    node.name = replaced.name;
+    node.forward = replaced.forward;
+    node.where = replaced.where;
+  }
   for (const Value& input : spec.inputs) {
     if (!input) throw GraphError(fmt::format("{}: an input is an empty Value", describe(node)));
     if (&input.graph() != this) {
@@ -51,26 +57,55 @@ NodeId Graph::adopt(const Node& node, std::vector<ValueId> inputs, std::vector<N
   Node copy = node;
   copy.inputs = std::move(inputs);
   copy.control = std::move(control);
-  copy.outputs.clear();
   return append(std::move(copy));
 }
 
 NodeId Graph::append(Node node) {
-  const Op& op = *node.op;
-  if (node.inputs.size() < op.min_inputs || node.inputs.size() > op.max_inputs) {
-    throw GraphError(fmt::format(
-        "{}: takes {} input{}, {} given", describe(node),
-        op.min_inputs == op.max_inputs ? fmt::format("{}", op.min_inputs) : fmt::format("at least {}", op.min_inputs),
-        op.min_inputs == 1 ? "" : "s", node.inputs.size()));
-  }
+  check_inputs(node);
   check_attributes(node);
-  node.outputs = op.infer(InferContext{*this, node});
-  for (TensorType& type : node.outputs) type.shape = resolve(type.shape);
+  infer(node);
   node.name = unique_name(node.name);
   const auto id = static_cast<NodeId>(nodes_.size());
   by_name_.emplace(node.name, id);
   nodes_.push_back(std::move(node));
+  users_.emplace_back();
+  const auto slots = static_cast<std::uint32_t>(nodes_.back().inputs.size() + nodes_.back().control.size());
+  for (std::uint32_t slot = 0; slot < slots; ++slot) {
+    const Edge edge{id, slot};
+    users_[static_cast<std::size_t>(used(edge))].push_back(edge);
+  }
   return id;
+}
+
+NodeId Graph::used(Edge edge) const {
+  const Node& user = node(edge.user);
+  const std::size_t inputs = user.inputs.size();
+  return edge.slot < inputs ? user.inputs[edge.slot].node : user.control.at(edge.slot - inputs);
+}
+
+bool Graph::has(ValueId value) const {
+  return static_cast<std::size_t>(value.node) < nodes_.size() && value.output < node(value.node).outputs.size();
+}
+
+void Graph::check_inputs(const Node& node) const {
+  const Op& op = *node.op;
+  if (node.inputs.size() < op.min_inputs || node.inputs.size() > op.max_inputs) {
+    std::string wanted = fmt::format("{}", op.min_inputs);
+    if (op.max_inputs == SIZE_MAX) {
+      wanted = fmt::format("at least {}", op.min_inputs);
+    } else if (op.max_inputs != op.min_inputs) {
+      wanted = fmt::format("{} to {}", op.min_inputs, op.max_inputs);
+    }
+    throw GraphError(fmt::format("{}: takes {} input{}, {} given", describe(node), wanted,
+                                 wanted == "1" || wanted == "at least 1" ? "" : "s", node.inputs.size()));
+  }
+  for (const ValueId input : node.inputs) {
+    if (!has(input)) throw GraphError(fmt::format("{}: an input is not a value of this graph", describe(node)));
+  }
+  for (const NodeId control : node.control) {
+    if (static_cast<std::size_t>(control) < nodes_.size()) continue;
+    throw GraphError(fmt::format("{}: a control node is not in this graph", describe(node)));
+  }
 }
 
 void Graph::check_attributes(Node& node) const {
@@ -81,16 +116,48 @@ void Graph::check_attributes(Node& node) const {
     }
   }
   for (const AttributeSpec& spec : node.op->attributes) {
-    if (node.attributes.find(spec.name)) continue;
-    if (!spec.default_value)
+    const Attribute* given = node.attributes.find(spec.name);
+    if (!given && !spec.default_value) {
       throw GraphError(fmt::format("{}: attribute '{}' must be given", describe(node), spec.name));
-    node.attributes.set(spec.name, *spec.default_value);
+    }
+    if (!given) {
+      node.attributes.set(spec.name, *spec.default_value);
+    } else if (spec.default_value && given->index() != spec.default_value->index()) {
+      throw GraphError(fmt::format("{}: attribute '{}' must be of type {}, not {}", describe(node), spec.name,
+                                   kind_of(*spec.default_value), kind_of(*given)));
+    }
   }
+}
+
+void Graph::infer(Node& node) {
+  node.outputs.clear();
+  inferring_ = true;
+  try {
+    node.outputs = node.op->infer(InferContext{*this, node});
+    for (TensorType& type : node.outputs) type.shape = resolve(type.shape);
+  } catch (...) {
+    if (unlearned_) {
+      equalities_ = std::move(unlearned_->equalities);
+      for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i].outputs = std::move(unlearned_->types[i]);
+    }
+    unlearned_.reset();
+    inferring_ = false;
+    throw;
+  }
+  unlearned_.reset();
+  inferring_ = false;
+}
+
+bool Graph::is_taken(const std::string& name) const {
+  if (by_name_.contains(name)) return true;
+  if (!replaced_) return false;
+  const auto old = replaced_->from->find(name);
+  return old && *old != replaced_->node;
 }
 
 std::string Graph::unique_name(std::string_view wanted) {
   std::string name(wanted);
-  while (by_name_.contains(name)) name = fmt::format("{}_{}", wanted, ++name_uses_[std::string(wanted)]);
+  while (is_taken(name)) name = fmt::format("{}_{}", wanted, ++name_uses_[std::string(wanted)]);
   return name;
 }
 
@@ -106,54 +173,19 @@ std::optional<NodeId> Graph::find(std::string_view name) const {
   return found == by_name_.end() ? std::nullopt : std::optional(found->second);
 }
 
-Dim Graph::fresh_symbol() {
-  return dim(fmt::format("_{}", symbols_++));
-}
-
-Dim Graph::resolve(const Dim& dim) const {
-  Dim out = dim;
-  for (const auto& [symbol, meaning] : equalities_) out = out.substitute(symbol, meaning);
-  return out;
-}
-
-Shape Graph::resolve(const Shape& shape) const {
-  Shape out;
-  out.reserve(shape.size());
-  for (const Dim& extent : shape) out.push_back(resolve(extent));
-  return out;
-}
-
-bool Graph::unify(const Dim& a, const Dim& b) {
-  const Dim x = resolve(a);
-  const Dim y = resolve(b);
-  if (x == y) return true;
-  // The younger, anonymous side gives way, so that users' names survive in messages.
-  const auto learn = [&](const Dim& symbol, const Dim& meaning) {
-    const auto id = symbol.as_symbol();
-    if (!id || meaning.mentions(*id)) return false;
-    for (auto& [known, dim] : equalities_) dim = dim.substitute(*id, meaning);
-    equalities_.emplace_back(*id, meaning);
-    for (Node& node : nodes_) {
-      for (TensorType& type : node.outputs) type.shape = resolve(type.shape);
-    }
-    return true;
-  };
-  const auto anonymous = [](const Dim& dim) { return dim.as_symbol() && name_of(*dim.as_symbol()).starts_with('_'); };
-  if (anonymous(x) || !y.as_symbol()) return learn(x, y) || learn(y, x);
-  return learn(y, x) || learn(x, y);
-}
-
-void Graph::adopt_symbols(const Graph& other) {
-  equalities_ = other.equalities_;
-  symbols_ = other.symbols_;
-  streams_ = other.streams_;
+void Graph::set_outputs(std::vector<Output> outputs) {
+  for (const Output& output : outputs) {
+    if (!has(output.value)) throw GraphError(fmt::format("output '{}' is not a value of this graph", output.name));
+  }
+  outputs_ = std::move(outputs);
 }
 
 Graph::Scope::Scope(Graph& graph, std::string_view name) : graph_(graph), outer_(graph.scope_) {
-  const std::string wanted = outer_ + std::string(name);
-  int& uses = graph.name_uses_[wanted + "/"];
-  graph.scope_ = uses == 0 ? wanted + "/" : fmt::format("{}_{}/", wanted, uses);
-  ++uses;
+  std::string scope = fmt::format("{}{}/", outer_, name);
+  // A scope named "dense_1" may have come before the second "dense".
+  for (int again = 1; graph.name_uses_.contains(scope); ++again) scope = fmt::format("{}{}_{}/", outer_, name, again);
+  graph.name_uses_[scope] = 1;
+  graph.scope_ = std::move(scope);
 }
 
 Graph::Scope::~Scope() {
@@ -166,6 +198,15 @@ Graph::Origin::Origin(Graph& graph, NodeId forward) : graph_(graph), outer_(grap
 
 Graph::Origin::~Origin() {
   graph_.origin_ = outer_;
+}
+
+Graph::InPlaceOf::InPlaceOf(Graph& graph, const Graph& from, NodeId replaced) : graph_(graph) {
+  ensure(!graph.replaced_, "a node is replaced while another is");
+  graph.replaced_ = Replaced{&from, replaced};
+}
+
+Graph::InPlaceOf::~InPlaceOf() {
+  graph_.replaced_.reset();
 }
 
 Graph::Line::Line(Graph& graph, const SourceLine& where) : graph_(graph), outer_(graph.line_) {

@@ -34,7 +34,16 @@ class Graph {
     bool operator==(const Output&) const = default;
   };
 
-  /// Checks attributes, infers types and appends. Throws GraphError naming op, node and source line.
+  /// How many symbols and streams a graph has handed out.
+  struct Counters {
+    std::int64_t symbols = 0;
+    std::int64_t streams = 0;
+    bool operator==(const Counters&) const = default;
+  };
+  using Equality = std::pair<SymbolId, Dim>;
+
+  /// Checks attributes, infers types and appends. Throws GraphError naming op, node and source line, and then leaves
+  /// the graph as it was.
   NodeId add(NodeSpec spec);
   /// add(), then the node's first output.
   Value apply(NodeSpec spec) { return {*this, {add(std::move(spec)), 0}}; }
@@ -45,23 +54,30 @@ class Graph {
   const TensorType& type(ValueId id) const { return node(id.node).outputs.at(id.output); }
   /// Ids of all nodes, in order: inputs before uses.
   std::vector<NodeId> node_ids() const;
+  /// The uses of a node's outputs and the control edges to it, in the order of the using nodes.
+  std::span<const Edge> users(NodeId id) const { return users_.at(static_cast<std::size_t>(id)); }
+  /// The node that an edge makes its user depend on.
+  NodeId used(Edge edge) const;
   /// The node called `name`, if there is one.
   std::optional<NodeId> find(std::string_view name) const;
 
   /// A new symbol of this graph: _0, _1, ...
   Dim fresh_symbol();
   /// Makes a and b the same extent, if they can be: a lone symbol takes the other's meaning throughout the graph.
+  /// Common terms and factors cancel first: 2*n + 2 and 2*m + 2 make n and m equal, n + 1 and 5 make n 4.
   bool unify(const Dim& a, const Dim& b);
   /// What `dim` means after all unifications so far.
   Dim resolve(const Dim& dim) const;
   Shape resolve(const Shape& shape) const;
   /// The symbols that unify() gave a meaning, with it. A feed that binds one must agree.
-  std::span<const std::pair<SymbolId, Dim>> equalities() const { return equalities_; }
+  std::span<const Equality> equalities() const { return equalities_; }
 
   /// A number that differs at each call: tells random nodes apart.
-  std::int64_t next_stream() { return streams_++; }
+  std::int64_t next_stream() { return counters_.streams++; }
+  Counters counters() const { return counters_; }
 
-  void set_outputs(std::vector<Output> outputs) { outputs_ = std::move(outputs); }
+  /// Names what the graph must deliver. Throws GraphError if one is not a value of this graph.
+  void set_outputs(std::vector<Output> outputs);
   std::span<const Output> outputs() const { return outputs_; }
 
   /// While it lives, names of new nodes start with "name/".
@@ -90,6 +106,19 @@ class Graph {
     std::optional<NodeId> outer_;
   };
 
+  /// While it lives, new nodes stand in for node `replaced` of the graph `from`, which a pass rebuilds into this one:
+  /// they carry its line and origin, and its name where that is free.
+  class InPlaceOf {
+   public:
+    InPlaceOf(Graph& graph, const Graph& from, NodeId replaced);
+    ~InPlaceOf();
+    InPlaceOf(const InPlaceOf&) = delete;
+    InPlaceOf& operator=(const InPlaceOf&) = delete;
+
+   private:
+    Graph& graph_;
+  };
+
   /// While it lives, new nodes carry this source line, unless they are gradient nodes: what functions that build many
   /// nodes use, so that each points to their caller. An outer one wins.
   class Line {
@@ -108,23 +137,42 @@ class Graph {
   /// Types are inferred anew. Used by passes.
   NodeId adopt(const Node& node, std::vector<ValueId> inputs, std::vector<NodeId> control);
   /// Takes over what unify() learnt in, and the counters of, the graph that a pass starts from.
-  void adopt_symbols(const Graph& other);
+  void adopt_symbols(const Graph& other) { adopt_symbols(other.equalities_, other.counters_); }
+  void adopt_symbols(std::vector<Equality> equalities, Counters counters);
 
  private:
+  /// What to put back when a type rule fails after it has unified extents.
+  struct Unlearned {
+    std::vector<Equality> equalities;
+    std::vector<std::vector<TensorType>> types;  // by node
+  };
+  struct Replaced {
+    const Graph* from;
+    NodeId node;
+  };
+
   NodeId append(Node node);
+  bool is_taken(const std::string& name) const;
   std::string unique_name(std::string_view wanted);
+  bool has(ValueId value) const;
+  void check_inputs(const Node& node) const;
   void check_attributes(Node& node) const;
+  void infer(Node& node);
+  bool learn(const Dim& symbol, const Dim& meaning);
 
   std::deque<Node> nodes_;
+  std::vector<std::vector<Edge>> users_;  // by node
   std::unordered_map<std::string, NodeId> by_name_;
   std::unordered_map<std::string, int> name_uses_;
-  std::vector<std::pair<SymbolId, Dim>> equalities_;
+  std::vector<Equality> equalities_;
   std::vector<Output> outputs_;
   std::string scope_;  // with its trailing '/'
   std::optional<NodeId> origin_;
   std::optional<SourceLine> line_;
-  std::int64_t symbols_ = 0;
-  std::int64_t streams_ = 0;
+  std::optional<Replaced> replaced_;
+  std::optional<Unlearned> unlearned_;
+  bool inferring_ = false;
+  Counters counters_;
 };
 
 /// "matmul 'dense_1/matmul' (model.cpp:41)"; gradient nodes name their forward node too.

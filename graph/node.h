@@ -24,6 +24,13 @@ struct ValueId {
   auto operator<=>(const ValueId&) const = default;
 };
 
+/// One way in which a node depends on another.
+struct Edge {
+  NodeId user{};
+  std::uint32_t slot = 0;  // counts the user's inputs, then its control nodes
+  auto operator<=>(const Edge&) const = default;
+};
+
 /// One use of an op in a graph.
 struct Node {
   const Op* op = nullptr;

@@ -35,6 +35,25 @@ std::string_view to_string(Kind kind) {
   return "host";
 }
 
+bool is_pure(Kind kind) {
+  switch (kind) {
+    case Kind::constant:
+    case Kind::elementwise:
+    case Kind::view:
+    case Kind::reduction:
+    case Kind::contraction:
+    case Kind::gather:
+    case Kind::scatter: return true;
+    case Kind::placeholder:
+    case Kind::variable:
+    case Kind::assign:
+    case Kind::random:
+    case Kind::effect:
+    case Kind::host: break;
+  }
+  return false;
+}
+
 Op::Op(OpSpec spec) : OpSpec(std::move(spec)) {
   ensure(gradient != nullptr || !not_differentiable.empty(),
          fmt::format("op '{}' has no gradient and does not say why", name));

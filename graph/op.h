@@ -34,6 +34,10 @@ enum class Kind {
 
 std::string_view to_string(Kind kind);
 
+/// Whether a node of this kind is a function of its inputs and attributes and nothing more: equal nodes are equal, and
+/// an unused one can go.
+bool is_pure(Kind kind);
+
 /// An attribute that an op takes. Without a default it must be given.
 struct AttributeSpec {
   std::string name;

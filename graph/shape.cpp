@@ -12,7 +12,7 @@ Dim element_count(const Shape& shape) {
   return count;
 }
 
-std::int64_t element_count(const Extents& extents) {
+std::int64_t element_count(std::span<const std::int64_t> extents) {
   std::int64_t count = 1;
   bool overflow = false;
   for (const std::int64_t extent : extents) {
@@ -20,7 +20,8 @@ std::int64_t element_count(const Extents& extents) {
     overflow |= __builtin_mul_overflow(count, extent, &count);
   }
   if (overflow)
-    throw RunError(fmt::format("a tensor of shape {} has more elements than 64 bits count", to_string(extents)));
+    throw RunError(
+        fmt::format("a tensor of shape [{}] has more elements than 64 bits count", fmt::join(extents, ", ")));
   return count;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,7 @@ struct TensorType {
 };
 
 Dim element_count(const Shape& shape);
-std::int64_t element_count(const Extents& extents);
+std::int64_t element_count(std::span<const std::int64_t> extents);
 /// Distance in elements between neighbours along each axis of a row-major tensor.
 Shape row_major_strides(const Shape& shape);
 Extents evaluate(const Shape& shape, const Bindings& bindings);

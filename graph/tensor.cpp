@@ -11,13 +11,13 @@ namespace {
 
 constexpr std::size_t alignment = 64;
 
-std::size_t bytes_for(DType dtype, const Extents& shape) {
+std::size_t bytes_for(DType dtype, std::span<const std::int64_t> shape) {
   for (const std::int64_t extent : shape) {
-    if (extent < 0) throw RunError(fmt::format("a tensor cannot have shape {}", to_string(shape)));
+    if (extent < 0) throw RunError(fmt::format("a tensor cannot have shape [{}]", fmt::join(shape, ", ")));
   }
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(static_cast<std::size_t>(element_count(shape)), size_of(dtype), &bytes)) {
-    throw RunError(fmt::format("a tensor of shape {} does not fit into memory", to_string(shape)));
+    throw RunError(fmt::format("a tensor of shape [{}] does not fit into memory", fmt::join(shape, ", ")));
   }
   return bytes;
 }
@@ -60,13 +60,12 @@ double Tensor::at(std::int64_t flat) const {
 
 void Tensor::resize(std::span<const std::int64_t> shape) {
   if (std::equal(shape.begin(), shape.end(), shape_.begin(), shape_.end())) return;
-  Extents extents(shape.begin(), shape.end());
-  const std::size_t bytes = bytes_for(dtype_, extents);
+  const std::size_t bytes = bytes_for(dtype_, shape);
   if (bytes > capacity_bytes_ || !bytes_) {
-    *this = Tensor(dtype_, std::move(extents));
+    *this = Tensor(dtype_, Extents(shape.begin(), shape.end()));
     return;
   }
-  shape_ = std::move(extents);
+  shape_.assign(shape.begin(), shape.end());
 }
 
 bool Tensor::operator==(const Tensor& other) const {

@@ -50,7 +50,7 @@ namespace op {
 const Op print{{
     .name = "print",
     .doc = "x, which each run also shows.",
-    .kind = Kind::effect,
+    .kind = Kind::host,
     .min_inputs = 1,
     .max_inputs = 1,
     .attributes = {{"message", "What to show before x.", std::string()}},

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <lathe/graph/graph.h>
 
@@ -25,7 +26,10 @@ struct Extraction {
 /// Throws RunError if a placeholder is needed and not fed.
 Extraction extract(const Graph& graph, std::span<const ValueId> fetches, std::span<const ValueId> feeds);
 
-/// Cuts out the assignments that initialise variables (attribute "initializer"), one output each. Where an initial
+/// The assignments that give variables their first values (attribute "initializer").
+std::vector<ValueId> initializers(const Graph& graph);
+
+/// Cuts out the initializers, one output each. Where an initial
 /// value reads another variable, it gets that one's initial value. Throws RunError if an initial value needs a
 /// placeholder.
 Extraction extract_initializers(const Graph& graph);

@@ -17,7 +17,7 @@ namespace lathe {
 
 /// Everything that runs with one list of fetches and feeds share: what to check, what to compile, and how the program's
 /// slots map to feeds and variables. Independent of the numbers that symbols stand for.
-class Plan {
+class Plan : public std::enable_shared_from_this<Plan> {
  public:
   /// A run of `fetches` given `feeds`. Throws RunError for what extract() and FeedCheck reject.
   Plan(const Graph& graph, std::span<const ValueId> fetches, std::span<const ValueId> feeds);
@@ -66,7 +66,7 @@ class Plan {
 
  private:
   void note_extents();
-  void map_slots(const Graph& optimised);
+  void map_slots(const Graph& optimised, const Program& program);
 
   std::vector<ValueId> feed_ids_;
   FeedCheck feeds_;

@@ -1,5 +1,6 @@
 #include <lathe/runtime/data/file_reader.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>

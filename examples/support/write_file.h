@@ -1,0 +1,12 @@
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+namespace lathe::examples {
+
+/// Writes a file as a whole: under a temporary name beside it first, so that nobody ever sees half of it.
+/// Makes the folder if it is missing. Throws lathe::Error, naming the path, if that fails.
+void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+}  // namespace lathe::examples

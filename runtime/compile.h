@@ -1,0 +1,24 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include <lathe/codegen/executable.h>
+#include <lathe/runtime/options.h>
+
+namespace lathe {
+
+/// What compiling a graph gives.
+struct CompiledGraph {
+  Graph graph;  // after all passes
+  std::shared_ptr<const Executable> executable;
+  std::vector<CompilePhase> phases;  // from the first pass to machine code
+};
+
+/// Runs the passes over a graph, then lowers and compiles what is left. With `options.interpret` the executable has no
+/// entry point, which makes run_program() interpret it. Graphs, kernels and code go to the folder `dump`, if not empty.
+/// Passes to disable: dead_code, simplify, fold_constants, cse; and "fuse" for `options.fuse = false`.
+CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump);
+
+}  // namespace lathe

@@ -1,0 +1,57 @@
+#include <lathe/runtime/run_program.h>
+
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include <lathe/codegen/loop/interpret.h>
+
+namespace lathe {
+namespace {
+
+std::string replace_all(std::string text, std::string_view what, std::int64_t number) {
+  const std::string with = fmt::format("{}", number);
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
+    text.replace(at, what.size(), with);
+  }
+  return text;
+}
+
+[[noreturn]] void check_failed(const Program& program, const abi::Failure& failure) {
+  const std::span<const loop::CheckInfo> checks = program.pool->checks();
+  ensure(failure.check >= 0 && static_cast<std::size_t>(failure.check) < checks.size(), "an unknown check failed");
+  const loop::CheckInfo& info = checks[static_cast<std::size_t>(failure.check)];
+  const std::string message =
+      replace_all(replace_all(info.message, "{index}", failure.index), "{detail}", failure.detail);
+  throw RunError(fmt::format("{}: {}", info.node, message));
+}
+
+}  // namespace
+
+void run_program(const Program& program, abi::EntryPoint entry, abi::Arguments arguments) {
+  abi::Failure failure{abi::no_check, 0, 0, 0};
+  arguments.failure = &failure;
+  const std::int32_t failed = entry ? entry(&arguments) : loop::interpret(program, arguments);
+  if (failed != 0) check_failed(program, failure);
+}
+
+std::vector<Tensor> run_constant_program(const Program& program) {
+  ensure(program.inputs.empty() && program.variables.empty() && program.symbols.empty(),
+         "a constant program depends on something");
+  std::vector<Tensor> outputs;
+  std::vector<void*> output_data;
+  for (const loop::TensorId id : program.outputs) {
+    const TensorType& type = program.tensor(id).type;
+    outputs.emplace_back(type.dtype, evaluate(type.shape, {}));
+    output_data.push_back(outputs.back().bytes().data());
+  }
+  Tensor arena(DType::u8, {program.arena_bytes.constant()});
+  abi::Arguments arguments{};
+  arguments.outputs = output_data.data();
+  arguments.arena = arena.bytes().data();
+  run_program(program, nullptr, arguments);
+  return outputs;
+}
+
+}  // namespace lathe

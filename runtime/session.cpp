@@ -1,0 +1,160 @@
+#include <lathe/runtime/session.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include <lathe/runtime/session_state.h>
+
+namespace lathe {
+namespace {
+
+std::vector<ValueId> resolve_all(const Graph& graph, const ValueRefs& references, std::string_view role) {
+  std::vector<ValueId> values;
+  for (const ValueRef& reference : references) values.push_back(resolve(graph, reference, role));
+  return values;
+}
+
+/// The places of `values` in ascending order: runs with the same feeds in another order share a program.
+std::vector<std::size_t> sorted_order(const std::vector<ValueId>& values) {
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  return order;
+}
+
+std::vector<ValueId> in_order(const std::vector<ValueId>& values, const std::vector<std::size_t>& order) {
+  std::vector<ValueId> sorted;
+  for (const std::size_t place : order) sorted.push_back(values[place]);
+  return sorted;
+}
+
+}  // namespace
+
+Session::Session(Graph& graph, SessionOptions options)
+    : state_(std::make_shared<SessionState>(graph, std::move(options))) {}
+
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+void Session::initialize() {
+  initialize(state_->options.seed);
+}
+
+void Session::initialize(std::uint64_t seed) {
+  const std::scoped_lock lock(state_->mutex);
+  SessionState::Entry& entry = state_->find({true, initializers(state_->graph), {}});
+  state_->compile(*entry.plan);
+  if (!entry.frame) entry.frame = std::make_unique<Frame>(*entry.plan, state_->variables);
+  state_->execute(*entry.plan, *entry.frame, seed);
+  state_->seed = seed;
+  state_->seeded_runs = 0;
+}
+
+std::vector<Tensor> Session::run(const ValueRefs& fetches, const std::vector<Feed>& feeds) {
+  const std::scoped_lock lock(state_->mutex);
+  std::vector<ValueId> values;
+  for (const Feed& feed : feeds) values.push_back(resolve(state_->graph, feed.value, "feed"));
+  const std::vector<std::size_t> order = sorted_order(values);
+  SessionState::Entry& entry =
+      state_->find({false, resolve_all(state_->graph, fetches, "fetch"), in_order(values, order)});
+  std::vector<TensorView> views;
+  for (const std::size_t place : order) views.push_back(feeds[place].tensor);
+  if (!entry.frame) {
+    // What is wrong with the feeds is better known before compiling than after.
+    Bindings bindings;
+    entry.plan->feeds().bind(views, bindings);
+    entry.plan->check_symbols(bindings);
+    state_->compile(*entry.plan);
+    entry.frame = std::make_unique<Frame>(*entry.plan, state_->variables);
+  }
+  entry.frame->views = std::move(views);
+  state_->execute(*entry.plan, *entry.frame);
+  std::vector<Tensor> results = std::move(entry.frame->outputs);
+  entry.frame->renew_outputs(entry.plan->program());
+  return results;
+}
+
+struct Callable::Parts {
+  std::shared_ptr<SessionState> state;
+  std::shared_ptr<Plan> plan;
+  Frame frame;
+  std::vector<std::size_t> order;  // the places of the plan's feeds among the caller's
+};
+
+Callable Session::prepare(const ValueRefs& fetches, const ValueRefs& feeds) {
+  const std::scoped_lock lock(state_->mutex);
+  const std::vector<ValueId> values = resolve_all(state_->graph, feeds, "feed");
+  std::vector<std::size_t> order = sorted_order(values);
+  const std::shared_ptr<Plan> plan =
+      state_->find({false, resolve_all(state_->graph, fetches, "fetch"), in_order(values, order)}).plan;
+  state_->compile(*plan);
+  return Callable(std::make_unique<Callable::Parts>(
+      Callable::Parts{state_, plan, Frame(*plan, state_->variables), std::move(order)}));
+}
+
+Tensor Session::variable(const ValueRef& variable) const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->variables.read(state_->variables.find(variable));
+}
+
+void Session::set_variable(const ValueRef& variable, const TensorView& tensor) {
+  const std::scoped_lock lock(state_->mutex);
+  state_->variables.write(state_->variables.find(variable), tensor);
+}
+
+std::vector<std::string> Session::variable_names() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->variables.names();
+}
+
+std::uint64_t Session::weights_hash() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->variables.hash();
+}
+
+std::size_t Session::compilations() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->compiled.size();
+}
+
+std::vector<ProgramStatistics> Session::statistics() const {
+  const std::scoped_lock lock(state_->mutex);
+  std::vector<ProgramStatistics> all;
+  for (const auto& plan : state_->compiled) all.push_back(plan->statistics);
+  return all;
+}
+
+int Session::threads() const {
+  return state_->pool.threads();
+}
+
+Callable::Callable(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Callable::~Callable() = default;
+Callable::Callable(Callable&&) noexcept = default;
+Callable& Callable::operator=(Callable&&) noexcept = default;
+
+std::span<const Tensor> Callable::operator()(std::span<const TensorView> feeds) {
+  Frame& frame = parts_->frame;
+  if (feeds.size() != frame.views.size()) {
+    throw RunError(fmt::format("the callable takes {} feed{}, {} given", frame.views.size(),
+                               frame.views.size() == 1 ? "" : "s", feeds.size()));
+  }
+  const std::scoped_lock lock(parts_->state->mutex);
+  for (std::size_t i = 0; i < feeds.size(); ++i) frame.views[i] = feeds[parts_->order[i]];
+  parts_->state->execute(*parts_->plan, frame);
+  return frame.outputs;
+}
+
+ProgramStatistics Callable::statistics() const {
+  const std::scoped_lock lock(parts_->state->mutex);
+  return parts_->plan->statistics;
+}
+
+const Program& Callable::program() const {
+  return parts_->plan->program();
+}
+
+}  // namespace lathe

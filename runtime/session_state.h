@@ -1,0 +1,81 @@
+#pragma once
+
+#include <compare>
+#include <exception>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <lathe/runtime/options.h>
+#include <lathe/runtime/plan.h>
+#include <lathe/runtime/thread_pool.h>
+#include <lathe/runtime/variable_store.h>
+
+namespace lathe {
+
+/// The memory of one caller of a compiled plan. Grows to what its runs need, and then stays.
+struct Frame {
+  Frame(const Plan& plan, VariableStore& store);
+  /// New, empty outputs, for when the old ones have been given away.
+  void renew_outputs(const Program& program);
+
+  std::vector<TensorView> views;  // one a feed of the plan: to be set before a run
+  std::vector<Tensor> outputs;    // what the run computed
+
+  // By slot of the program.
+  std::vector<const void*> input_data;
+  std::vector<void*> output_data;
+  std::vector<VariableStore::Variable*> variables;
+  std::vector<void*> variable_data;
+  std::vector<std::int64_t> symbols;
+
+  Bindings fed;    // the symbols of the feeds
+  Bindings bound;  // the symbols of the program
+  Extents extents;
+  std::int64_t seed = 0;
+};
+
+/// What a session and its callables share. Members are guarded by `mutex`.
+class SessionState {
+ public:
+  SessionState(Graph& graph, SessionOptions options);
+
+  /// What identifies a plan. Extents are no part of it.
+  struct Signature {
+    bool initialize = false;
+    std::vector<ValueId> fetches;
+    std::vector<ValueId> feeds;  // sorted
+    auto operator<=>(const Signature&) const = default;
+  };
+  struct Entry {
+    std::shared_ptr<Plan> plan;
+    std::unique_ptr<Frame> frame;  // of Session::run; once compiled
+  };
+
+  /// The entry of `signature`, made now if there was none; not necessarily compiled.
+  Entry& find(const Signature& signature);
+  void compile(Plan& plan);
+  /// Runs a compiled plan on the frame's views, with `fixed_seed` or else the next seed of the sequence.
+  void execute(Plan& plan, Frame& frame, std::optional<std::uint64_t> fixed_seed = std::nullopt);
+
+  Graph& graph;
+  SessionOptions options;
+  ThreadPool pool;
+  mutable std::mutex mutex;
+  VariableStore variables;
+  std::vector<std::shared_ptr<const Plan>> compiled;  // in order
+  std::uint64_t seed;
+  std::uint64_t seeded_runs = 0;
+
+ private:
+  void check_variables(const Plan& plan, const Frame& frame) const;
+  void bind_symbols(const Plan& plan, Frame& frame) const;
+  void point(Plan& plan, Frame& frame);
+
+  std::map<Signature, Entry> entries_;
+  Tensor arena_{DType::u8, {0}};
+};
+
+}  // namespace lathe

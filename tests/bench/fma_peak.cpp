@@ -1,0 +1,79 @@
+#include "fma_peak.h"
+
+#include <algorithm>
+#include <chrono>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace lathe::bench {
+
+#if defined(__x86_64__)
+namespace {
+
+constexpr int chains = 16;  // more than latency times throughput of any x86 core so far
+constexpr long rounds = 200'000;
+
+__attribute__((target("avx512f"))) float run_avx512(float factor, float summand) {
+  __m512 sums[chains];
+  for (auto& sum : sums) sum = _mm512_set1_ps(1.0F);
+  const __m512 a = _mm512_set1_ps(factor);
+  const __m512 b = _mm512_set1_ps(summand);
+  for (long round = 0; round < rounds; ++round) {
+#pragma GCC unroll 16
+    for (auto& sum : sums) sum = _mm512_fmadd_ps(sum, a, b);
+  }
+  __m512 total = sums[0];
+  for (const auto& sum : sums) total = _mm512_add_ps(total, sum);
+  return _mm512_cvtss_f32(total);
+}
+
+__attribute__((target("avx2,fma"))) float run_avx2(float factor, float summand) {
+  constexpr int used = 12;  // all 16 would leave no register for the operands
+  __m256 sums[used];
+  for (auto& sum : sums) sum = _mm256_set1_ps(1.0F);
+  const __m256 a = _mm256_set1_ps(factor);
+  const __m256 b = _mm256_set1_ps(summand);
+  for (long round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+    for (auto& sum : sums) sum = _mm256_fmadd_ps(sum, a, b);
+  }
+  __m256 total = sums[0];
+  for (const auto& sum : sums) total = _mm256_add_ps(total, sum);
+  return _mm256_cvtss_f32(total);
+}
+
+/// The best of several timings of `run`, which does `operations` and returns something to keep.
+double measure(float (*run)(float, float), double operations) {
+  using Clock = std::chrono::steady_clock;
+  double best = 0;
+  // Volatile, so that the compiler can neither know the result nor reuse it.
+  volatile float factor = 0.999F;
+  volatile float summand = 0.001F;
+  volatile float kept = 0;
+  constexpr int repeats = 20;
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    const auto start = Clock::now();
+    kept = run(factor, summand);
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    best = std::max(best, operations / seconds);
+  }
+  (void)kept;
+  return best * 1e-9;
+}
+
+}  // namespace
+
+double fma_peak_gflops() {
+  if (__builtin_cpu_supports("avx512f")) return measure(run_avx512, 2.0 * 16 * chains * rounds);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return measure(run_avx2, 2.0 * 8 * 12 * rounds);
+  return 0;
+}
+#else
+double fma_peak_gflops() {
+  return 0;
+}
+#endif
+
+}  // namespace lathe::bench

@@ -1,0 +1,9 @@
+#pragma once
+
+namespace lathe::bench {
+
+/// What one core does at best here and now: billions of f32 operations a second in fused multiply-adds (two each) that
+/// depend on nothing but registers, with the widest vectors that the CPU has. 0 where we do not know how to ask.
+double fma_peak_gflops();
+
+}  // namespace lathe::bench
