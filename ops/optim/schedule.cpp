@@ -24,7 +24,7 @@ void require_positive(std::string_view schedule, std::int64_t decay_steps) {
 
 }  // namespace
 
-LearningRate::LearningRate(double rate) : schedule_(constant_rate(rate)) {}
+LearningRate::LearningRate(double rate) : schedule_(constant_rate(rate)), number_(rate) {}
 
 LearningRate::LearningRate(Value rate) {
   schedule_ = [rate](const Value& step) {

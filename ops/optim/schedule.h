@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <source_location>
 #include <utility>
 #include <vector>
@@ -23,11 +24,14 @@ class LearningRate {
   LearningRate(Value rate);
   LearningRate(const Variable& rate) : LearningRate(rate.value) {}
 
+  /// The number, if it was made from one.
+  std::optional<double> number() const { return number_; }
   /// The rate as an f64 scalar. Throws GraphError if it is a value and not a float scalar.
   Value at(Value step, std::source_location where = std::source_location::current()) const;
 
  private:
   Schedule schedule_;
+  std::optional<double> number_;
 };
 
 /// The same rate always.
