@@ -48,7 +48,8 @@ bool is_pure(Kind kind) {
     case Kind::variable:
     case Kind::assign:
     case Kind::random:
-    case Kind::effect: break;
+    case Kind::effect:
+    case Kind::host: break;
   }
   return false;
 }

@@ -111,7 +111,7 @@ struct Array {
 /// Symbols in the shape stand for the awkward sizes that tests run through.
 struct SampleInput {
   DType dtype = DType::f32;
-  Shape shape;
+  Shape shape = {};
   double low = -2;
   double high = 2;
   std::vector<double> values = {};

@@ -93,7 +93,7 @@ InferredTypes infer_slice(const InferContext& context) {
 void lower_slice(loop::Body& body) {
   const Shape& shape = body.in_type(0).shape;
   const Shape& extents = body.out_type().shape;
-  const Shape& begin = body.attribute<Shape>("begin");
+  const Shape begin = body.graph().resolve(body.attribute<Shape>("begin"));
   std::vector<loop::Expr> indices;
   std::vector<std::size_t> unsure;
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
@@ -161,7 +161,7 @@ InferredTypes infer_pad(const InferContext& context) {
 
 void lower_pad(loop::Body& body) {
   const Shape& from = body.in_type(0).shape;
-  const Shape& begin = body.attribute<Shape>("begin");
+  const Shape begin = body.graph().resolve(body.attribute<Shape>("begin"));
   const Shape& shape = body.out_type().shape;
   const Extents& steps = body.attribute<Extents>("steps");
   const loop::Expr zero = body.extent(0);

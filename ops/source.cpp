@@ -163,7 +163,7 @@ Value one_hot(Value labels, Dim classes, DType dtype, std::source_location where
                                  labels.name(), to_string(labels.type())));
   }
   const Value label = expand_dims(cast(labels, DType::i64, where), -1, where);
-  return cast(equal(label, iota(labels.graph(), std::move(classes), DType::i64, where), where), dtype, where);
+  return cast(lathe::equal(label, iota(labels.graph(), std::move(classes), DType::i64, where), where), dtype, where);
 }
 
 Value run_seed(Graph& graph, std::source_location where) {

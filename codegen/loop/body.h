@@ -32,6 +32,7 @@ class Body {
   Body(Pool& pool, const Graph& graph, NodeId node, std::vector<TensorId> inputs);
 
   Pool& pool() { return pool_; }
+  const Graph& graph() const { return graph_; }
   const Node& node() const { return node_; }
   template <class T>
   const T& attribute(std::string_view name) const {

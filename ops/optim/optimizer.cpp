@@ -43,9 +43,10 @@ void check(std::string_view name, const std::vector<GradientAndVariable>& pairs,
 
 }  // namespace
 
-UpdateContext::UpdateContext(Graph& graph, const LearningRate& learning_rate) : graph_(graph) {
+UpdateContext::UpdateContext(Graph& graph, const LearningRate& learning_rate, std::source_location where)
+    : graph_(graph) {
   const Value done = state(graph, "iteration", constant(graph, std::int64_t{0}));
-  learning_rate_ = learning_rate.at(done);
+  learning_rate_ = learning_rate.at(done, where);
   update_number_ = cast(assign(done, done + 1), DType::f64);
 }
 
@@ -82,7 +83,7 @@ Value Optimizer::apply_gradients(const std::vector<GradientAndVariable>& pairs, 
   Graph& graph = pairs.front().variable.graph();
   const Graph::Line line(graph, where);
   const Graph::Scope scope(graph, name_);
-  UpdateContext context(graph, learning_rate_);
+  UpdateContext context(graph, learning_rate_, where);
   const UpdateRule rule = make_rule_(context);
   for (const auto& [gradient, variable] : pairs) rule(context, variable, gradient);
   return group(context.assignments());

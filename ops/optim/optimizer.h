@@ -20,7 +20,7 @@ struct GradientAndVariable {
 /// What an optimizer's rule builds with, once a call of apply_gradients.
 class UpdateContext {
  public:
-  UpdateContext(Graph& graph, const LearningRate& learning_rate);
+  UpdateContext(Graph& graph, const LearningRate& learning_rate, std::source_location where);
 
   /// The number of this update as an f64 scalar: 1 at the first.
   Value update_number() const { return update_number_; }

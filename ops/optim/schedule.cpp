@@ -24,22 +24,16 @@ void require_positive(std::string_view schedule, std::int64_t decay_steps) {
 
 }  // namespace
 
-LearningRate::LearningRate(double rate) : schedule_(constant_rate(rate)), number_(rate) {}
-
-LearningRate::LearningRate(Value rate) {
-  schedule_ = [rate](const Value& step) {
-    const Graph& graph = step.graph();
-    if (!rate || &rate.graph() != &graph || !is_float(rate.dtype()) || rate.rank() != 0) {
-      throw GraphError(fmt::format("the learning rate must be a float scalar of the same graph, and is {}",
-                                   rate ? to_string(rate.type()) : "an empty Value"));
-    }
-    return cast(rate, DType::f64);
-  };
-}
-
 Value LearningRate::at(Value step, std::source_location where) const {
   const Graph::Line line(step.graph(), where);
-  return schedule_(step);
+  if (const auto rate = number()) return constant(step.graph(), *rate);
+  if (const Schedule* schedule = std::get_if<Schedule>(&rate_)) return (*schedule)(step);
+  const Value rate = std::get<Value>(rate_);
+  if (!rate || &rate.graph() != &step.graph() || !is_float(rate.dtype()) || rate.rank() != 0) {
+    throw GraphError(fmt::format("learning rate ({}): must be a float scalar of the same graph, and is {}",
+                                 describe(SourceLine(where)), rate ? to_string(rate.type()) : "an empty Value"));
+  }
+  return cast(rate, DType::f64);
 }
 
 Schedule constant_rate(double rate) {

@@ -1,0 +1,273 @@
+// Kernel functions: expressions, their loads and stores.
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <llvm/IR/MDBuilder.h>
+
+#include <lathe/codegen/llvm/kernel.h>
+#include <lathe/graph/error.h>
+
+namespace lathe::emit {
+
+using namespace loop;  // the expression vocabulary is used throughout
+
+/// Emits one node; operands come through value() and so are shared.
+struct KernelEmitter::Evaluate {
+  KernelEmitter& k;
+  ExprId id;
+  DType dtype;
+  bool vector;  // it varies along the column axis
+
+  /// An operand in the form that the result has.
+  llvm::Value* in(ExprId operand) const { return vector ? k.vector(operand) : k.value(operand); }
+  DType type_of(ExprId operand) const { return k.pool().dtype(operand); }
+
+  llvm::Value* operator()(const Constant& e) const {
+    llvm::Type* type = k.module.type(dtype);
+    const unsigned bits = static_cast<unsigned>(type->getScalarSizeInBits());
+    llvm::Constant* integer = llvm::ConstantInt::get(k.module.context, llvm::APInt(bits, e.bits));
+    return is_float(dtype) ? llvm::ConstantExpr::getBitCast(integer, type) : integer;
+  }
+  llvm::Value* operator()(const AxisIndex& e) const { return k.axis_index(e.axis); }
+  llvm::Value* operator()(const Extent& e) const { return k.dim(e.dim); }
+  llvm::Value* operator()(const Load&) const { return k.load(id); }
+  llvm::Value* operator()(const Local& e) const {
+    return k.rows_.contains(e.local) ? k.load(id) : k.get_register(e.local, k.row_, k.column_);
+  }
+  llvm::Value* operator()(const Unary& e) const { return k.arithmetic_.unary(e.op, dtype, in(e.a)); }
+  llvm::Value* operator()(const Binary& e) const {
+    const bool divides = e.op == BinaryOp::floor_div || e.op == BinaryOp::mod;
+    const bool index = divides && dtype == i64 && k.accesses_.non_negative(e.a) && k.accesses_.non_negative(e.b);
+    return k.arithmetic_.binary(e.op, type_of(e.a), in(e.a), in(e.b), index);
+  }
+  llvm::Value* operator()(const Select& e) const {
+    return k.b.CreateSelect(k.value(e.condition), in(e.a), in(e.b));
+  }
+  llvm::Value* operator()(const Fma& e) const { return k.arithmetic_.fma(dtype, in(e.a), in(e.b), in(e.c)); }
+  llvm::Value* operator()(const Cast& e) const { return k.arithmetic_.cast(type_of(e.a), e.to, in(e.a)); }
+  llvm::Value* operator()(const Bitcast& e) const { return k.arithmetic_.bitcast(e.to, in(e.a)); }
+  llvm::Value* operator()(const Reduce&) const {
+    ensure(false, "a reduction stands inside an expression");
+    return nullptr;
+  }
+  llvm::Value* operator()(const Check& e) const { return k.check(e); }
+};
+
+llvm::Value* KernelEmitter::value(ExprId id) {
+  const ExprNode& node = pool().node(id);
+  if (std::holds_alternative<Constant>(node) || std::holds_alternative<Extent>(node)) {
+    return std::visit(Evaluate{*this, id, pool().dtype(id), false}, node);
+  }
+  const auto* local = std::get_if<Local>(&node);
+  if (local && !rows_.contains(local->local)) return get_register(local->local, row_, column_);
+  const Key value_key = key(id, Form::value);
+  if (llvm::Value* found = known(value_key)) return found;
+  if (!in_entry_ && is_fixed(id)) {
+    // The same for the whole kernel: once, before all loops.
+    in_entry_ = true;
+    llvm::Value* made = in_entry([&] { return compute(id); });
+    in_entry_ = false;
+    scopes_.front()[value_key] = {made, false};
+    return made;
+  }
+  llvm::Value* made = compute(id);
+  auto& scope = in_entry_ ? scopes_.front() : scopes_.back();
+  scope[value_key] = {made, accesses_.facts(id).reads_stored};
+  return made;
+}
+
+llvm::Value* KernelEmitter::compute(ExprId id) {
+  if (const auto linear = accesses_.linear(id)) return sum(*linear);
+  const ExprNode& node = pool().node(id);
+  return std::visit(Evaluate{*this, id, pool().dtype(id), varies(id)}, node);
+}
+
+llvm::Value* KernelEmitter::axis_index(AxisId axis) {
+  const auto found = axes_.find(axis);
+  ensure(found != axes_.end(), fmt::format("axis '{}' is used outside its loop", pool().axis(axis).name));
+  llvm::Value* index = found->second;
+  if (space_.row == axis) return b.CreateNSWAdd(index, number(row_));
+  if (space_.column != axis) return index;
+  llvm::Value* first = b.CreateNSWAdd(index, number(std::int64_t{column_} * space_.width));
+  return b.CreateAdd(splat(first), lane_offsets(1));
+}
+
+// step * (0, 1, 2, ...)
+llvm::Value* KernelEmitter::lane_offsets(const Dim& step) {
+  const auto constant = step.as_constant();
+  llvm::SmallVector<llvm::Constant*> lanes;
+  for (int lane = 0; lane < space_.width; ++lane) lanes.push_back(number(lane * constant.value_or(1)));
+  llvm::Constant* offsets = llvm::ConstantVector::get(lanes);
+  return constant ? offsets : b.CreateMul(offsets, splat(dim(step)));
+}
+
+llvm::Value* KernelEmitter::sum(const Affine& affine) {
+  llvm::Value* total = dim(affine.constant);
+  const auto add = [&](llvm::Value* term) {
+    const bool wide = total->getType()->isVectorTy() || term->getType()->isVectorTy();
+    if (wide && !total->getType()->isVectorTy()) total = splat(total);
+    total = b.CreateAdd(total, wide && !term->getType()->isVectorTy() ? splat(term) : term);
+  };
+  for (const auto& [atom, coefficient] : affine.terms) {
+    llvm::Value* factor = dim(coefficient);
+    llvm::Value* term = value(atom);
+    add(b.CreateMul(term, term->getType()->isVectorTy() ? splat(factor) : factor));
+  }
+  return total;
+}
+
+llvm::Value* KernelEmitter::check(const Check& check) {
+  llvm::Value* holds = value(check.condition);
+  llvm::Value* failed = b.CreateNot(holds);
+  const bool lanes = failed->getType()->isVectorTy();
+  llvm::Value* any = failed;
+  if (lanes) {
+    if (space_.mask) failed = b.CreateAnd(failed, space_.mask);
+    failed = b.CreateBitCast(failed, b.getIntNTy(static_cast<unsigned>(space_.width)));
+    any = b.CreateIsNotNull(failed);
+  }
+  any = b.CreateIntrinsic(llvm::Intrinsic::expect, {b.getInt1Ty()}, {any, b.getFalse()});
+  when(any, {}, [&] {
+    llvm::Value* lane = b.getInt64(0);
+    if (lanes) {
+      llvm::Value* first = b.CreateBinaryIntrinsic(llvm::Intrinsic::cttz, failed, b.getTrue());
+      lane = b.CreateZExt(first, b.getInt64Ty());
+    }
+    const auto scalar = [&](ExprId id) {
+      llvm::Value* made = value(id);
+      return made->getType()->isVectorTy() ? b.CreateExtractElement(made, lane) : made;
+    };
+    llvm::Value* slot = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), function->getArg(0), module.failure_slot());
+    llvm::Value* failure = b.CreateLoad(module.pointer_type(), slot);
+    b.CreateCall(module.fail, {failure, number(static_cast<std::int64_t>(check.check)), scalar(check.index),
+                               scalar(check.detail)});
+    return Carried{};
+  });
+  return value(check.value);
+}
+
+/// The address of an access at the space's first column; of its first row too unless what it depends on beyond the row
+/// axis itself changes from row to row.
+llvm::Value* KernelEmitter::first_element(ExprId access, const Affine& flat) {
+  bool by_row = false;
+  bool stale = false;
+  for (const auto& [atom, coefficient] : flat.terms) {
+    const Accesses::Facts& facts = accesses_.facts(atom);
+    stale |= facts.reads_stored;
+    if (std::holds_alternative<AxisIndex>(pool().node(atom))) continue;
+    by_row |= space_.row && accesses_.varies(atom, *space_.row);
+    by_row |= facts.reads_local;
+  }
+  const Key pointer_key = {access, by_row ? row_ : -1, -1, Form::pointer};
+  if (llvm::Value* found = known(pointer_key)) return found;
+
+  // Terms of outer loops first: their sum then stays put while inner loops run.
+  std::vector<std::pair<int, std::pair<ExprId, Dim>>> terms;
+  for (const auto& term : flat.terms) {
+    const auto* index = std::get_if<AxisIndex>(&pool().node(term.first));
+    if (!index && varies(term.first)) continue;
+    int depth = 0;
+    for (const AxisId axis : accesses_.facts(term.first).axes) depth = std::max(depth, depths_[axis]);
+    terms.emplace_back(depth, term);
+  }
+  std::stable_sort(terms.begin(), terms.end(), [](const auto& x, const auto& y) { return x.first < y.first; });
+  llvm::Value* offset = dim(flat.constant);
+  for (const auto& [depth, term] : terms) {
+    const auto* index = std::get_if<AxisIndex>(&pool().node(term.first));
+    llvm::Value* factor = index ? axes_.at(index->axis) : value(term.first);
+    offset = b.CreateNSWAdd(offset, b.CreateNSWMul(factor, dim(term.second)));
+  }
+
+  llvm::Value* base = nullptr;
+  llvm::Type* element = module.memory_type(pool().dtype(access));
+  if (const auto* load = std::get_if<Load>(&pool().node(access))) {
+    base = tensor(load->tensor);
+  } else {
+    const LocalRow& row = rows_.at(std::get<Local>(pool().node(access)).local);
+    base = row.memory;
+    if (row.many_rows) offset = b.CreateNSWAdd(b.CreateNSWMul(scratch_row_, number(row.row_elements)), offset);
+  }
+  llvm::Value* pointer = b.CreateInBoundsGEP(element, base, offset);
+  remember(pointer_key, pointer, stale);
+  return pointer;
+}
+
+KernelEmitter::Place KernelEmitter::place(ExprId access) {
+  const Affine& flat = accesses_.flat(access);
+  const DType dtype = pool().dtype(access);
+  llvm::Type* element = module.memory_type(dtype);
+  Place out{first_element(access, flat), dtype, false, nullptr};
+
+  Dim row_step = 0;
+  Dim column_step = 0;
+  llvm::Value* varying = nullptr;
+  for (const auto& [atom, coefficient] : flat.terms) {
+    if (const auto* index = std::get_if<AxisIndex>(&pool().node(atom))) {
+      if (space_.row == index->axis) row_step = coefficient;
+      if (space_.column == index->axis) column_step = coefficient;
+      continue;
+    }
+    if (!varies(atom)) continue;
+    llvm::Value* lanes = value(atom);
+    llvm::Value* term = b.CreateMul(lanes, splat(dim(coefficient)));
+    varying = varying ? b.CreateAdd(varying, term) : term;
+  }
+  if (const auto* local = std::get_if<Local>(&pool().node(access))) {
+    const LocalRow& row = rows_.at(local->local);
+    if (row.many_rows) row_step = row_step + Dim(row.row_elements);
+  }
+  const Dim shift = row_step * Dim(row_) + column_step * Dim(std::int64_t{column_} * space_.width);
+  if (shift != Dim(0)) out.pointer = b.CreateInBoundsGEP(element, out.pointer, dim(shift));
+  if (!varying) {
+    out.contiguous = column_step == Dim(1);
+    if (!out.contiguous && column_step != Dim(0)) out.offsets = lane_offsets(column_step);
+    return out;
+  }
+  out.offsets = column_step == Dim(0) ? varying : b.CreateAdd(varying, lane_offsets(column_step));
+  return out;
+}
+
+llvm::Value* KernelEmitter::load(ExprId access) {
+  const Place at = place(access);
+  llvm::Type* element = module.memory_type(at.dtype);
+  const llvm::Align align(size_of(at.dtype));
+  llvm::Value* loaded = nullptr;
+  if (!at.contiguous && !at.offsets) {
+    loaded = annotate(b.CreateAlignedLoad(element, at.pointer, align), access);
+  } else {
+    auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(space_.width));
+    llvm::Constant* none = llvm::Constant::getNullValue(type);
+    if (at.offsets) {
+      llvm::Value* pointers = b.CreateInBoundsGEP(element, at.pointer, at.offsets);
+      loaded = annotate(b.CreateMaskedGather(type, pointers, align, space_.mask, none), access);
+    } else if (space_.mask) {
+      loaded = annotate(b.CreateMaskedLoad(type, at.pointer, align, space_.mask, none), access);
+    } else {
+      loaded = annotate(b.CreateAlignedLoad(type, at.pointer, align), access);
+    }
+  }
+  return at.dtype == boolean ? b.CreateIsNotNull(loaded) : loaded;
+}
+
+void KernelEmitter::store(ExprId access, llvm::Value* value) {
+  const Place at = place(access);
+  llvm::Type* element = module.memory_type(at.dtype);
+  const llvm::Align align(size_of(at.dtype));
+  const bool lanes = at.contiguous || at.offsets;
+  if (lanes && !value->getType()->isVectorTy()) value = splat(value);
+  ensure(lanes || !value->getType()->isVectorTy(), "a value that varies along an axis is stored in one place");
+  if (at.dtype == boolean) {
+    llvm::Type* type = lanes ? llvm::FixedVectorType::get(element, static_cast<unsigned>(space_.width)) : element;
+    value = b.CreateZExt(value, type);
+  }
+  if (at.offsets) {
+    llvm::Value* pointers = b.CreateInBoundsGEP(element, at.pointer, at.offsets);
+    annotate(b.CreateMaskedScatter(value, pointers, align, space_.mask), access);
+  } else if (at.contiguous && space_.mask) {
+    annotate(b.CreateMaskedStore(value, at.pointer, align, space_.mask), access);
+  } else {
+    annotate(b.CreateAlignedStore(value, at.pointer, align), access);
+  }
+}
+
+}  // namespace lathe::emit

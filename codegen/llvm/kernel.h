@@ -1,0 +1,169 @@
+#pragma once
+
+#include <unordered_map>
+
+#include <lathe/codegen/access.h>
+#include <lathe/codegen/llvm/arithmetic.h>
+#include <lathe/codegen/llvm/function.h>
+#include <lathe/codegen/schedule.h>
+
+namespace lathe::emit {
+
+/// How the code being emitted covers the index space: `rows` x `vectors` points at once, each a scalar, or a vector of
+/// `width` elements where a value varies along `column`.
+struct Space {
+  std::optional<loop::AxisId> row;
+  int rows = 1;
+  std::optional<loop::AxisId> column;
+  int width = 1;
+  int vectors = 1;
+  llvm::Value* mask = nullptr;  // lanes that exist; null: all. Only with one vector.
+
+  int points() const { return rows * vectors; }
+};
+
+/// Emits a kernel's expressions, accesses and reductions within one function. What has been computed is remembered and
+/// reused within its scope, once for all the points of the space that share it.
+class KernelEmitter : public FunctionEmitter {
+ public:
+  KernelEmitter(ModuleEmitter& module, llvm::Function* function, Accesses& accesses,
+                std::span<const loop::LocalInfo> locals, std::span<const loop::Stage> stages);
+
+  loop::Pool& pool() { return accesses_.pool(); }
+  Accesses& accesses() { return accesses_; }
+  llvm::Value* extent(loop::AxisId axis) { return dim(pool().axis(axis).extent); }
+
+  /// Gives an axis its index. Of the space's row and column axes: the index of the first point.
+  void bind(loop::AxisId axis, llvm::Value* index);
+  llvm::Value* bound(loop::AxisId axis) const { return axes_.at(axis); }
+  /// Emits code over another space, in a scope of its own.
+  void within(const Space& space, llvm::function_ref<void()> make);
+  const Space& space() const { return space_; }
+
+  /// Rows of locals in memory. `rows` of them side by side where the kernel works on a block of rows.
+  void place_local(loop::LocalId local, std::int64_t rows);
+  /// Which of those rows the space's first row is.
+  void set_scratch_row(llvm::Value* row) { scratch_row_ = row; }
+
+  /// A value at the current point: a scalar, or a vector where it varies along the column axis.
+  llvm::Value* value(loop::ExprId id);
+  /// The same, always as a vector if there is a column axis.
+  llvm::Value* vector(loop::ExprId id);
+  bool varies(loop::ExprId id) { return space_.column && accesses_.varies(id, *space_.column); }
+
+  /// Evaluates stages that hold no reductions at every point, all stages of one point before the next point.
+  void evaluate(std::span<const loop::Stage> stages);
+  /// Evaluates a stage that is one reduction at every point.
+  void reduce(const loop::Stage& stage);
+
+  /// Runs `body` over all indices of `axes`, the last fastest.
+  using NestBody = llvm::function_ref<Carried(llvm::ArrayRef<llvm::Value*> carried)>;
+  Carried nest(std::span<const loop::AxisId> axes, llvm::ArrayRef<llvm::Value*> initial, NestBody body);
+  void nest(std::span<const loop::AxisId> axes, llvm::function_ref<void()> body);
+  /// Covers `length` indices of `axis` from `begin` with whole vectors, then one masked one.
+  Carried vectors(loop::AxisId axis, llvm::Value* begin, llvm::Value* length, int width,
+                  llvm::ArrayRef<llvm::Value*> initial, NestBody body);
+  void vectors(loop::AxisId axis, llvm::Value* begin, llvm::Value* length, int width, llvm::function_ref<void()> body);
+
+  /// The values that locals kept in registers have at the current space's points.
+  void set_register(loop::LocalId local, int row, int column, llvm::Value* value) {
+    registers_[{local, row, column}] = value;
+  }
+  llvm::Value* get_register(loop::LocalId local, int row, int column) const {
+    return registers_.at({local, row, column});
+  }
+
+  llvm::Value* tensor(loop::TensorId id);
+
+ protected:
+  llvm::Value* symbol(std::size_t index) override;
+  void open_scope() override { scopes_.emplace_back(); }
+  void close_scope() override { scopes_.pop_back(); }
+
+ private:
+  enum class Form { value, splat, pointer };
+  struct Key {
+    loop::ExprId id;
+    int row;
+    int column;
+    Form form;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const;
+  };
+  struct Known {
+    llvm::Value* value;
+    bool stale_after_store;
+  };
+  struct LocalRow {
+    llvm::AllocaInst* memory;
+    std::int64_t row_elements;
+    bool many_rows;
+  };
+  /// Where an access lands at the current point.
+  struct Place {
+    llvm::Value* pointer;  // of the first lane
+    DType dtype;
+    bool contiguous;       // lanes are neighbours
+    llvm::Value* offsets;  // of the lanes, in elements; null if contiguous or all lanes share one place
+  };
+  struct Evaluate;
+
+  Key key(loop::ExprId id, Form form);
+  llvm::Value* known(const Key& key) const;
+  void remember(const Key& key, llvm::Value* value, bool stale_after_store);
+  /// Forgets what was read from memory that has been written since.
+  void forget_stored();
+  bool is_fixed(loop::ExprId id);
+  llvm::Value* compute(loop::ExprId id);
+  llvm::Value* splat(llvm::Value* scalar);
+  llvm::Value* sum(const loop::Affine& affine);
+  llvm::Value* axis_index(loop::AxisId axis);
+  llvm::Value* check(const loop::Check& check);
+
+  Place place(loop::ExprId access);
+  llvm::Value* first_element(loop::ExprId access, const loop::Affine& flat);
+  llvm::Value* lane_offsets(const Dim& step);
+  llvm::Value* load(loop::ExprId access);
+  void store(loop::ExprId access, llvm::Value* value);
+  void assign(const loop::Yield& yield, llvm::Value* value);
+  llvm::Instruction* annotate(llvm::Instruction* instruction, loop::ExprId access);
+  void find_buffers(std::span<const loop::Stage> stages);
+
+  Carried contract(const loop::Reduce& reduce, DType dtype, int rows, int vectors);
+  Carried across_columns(const loop::Reduce& reduce, DType dtype, int rows, int vectors);
+  llvm::Value* along_axis(const loop::Reduce& reduce, DType dtype);
+  llvm::Value* fold_lanes(const loop::Reduce& reduce, DType dtype, llvm::Value* lanes);
+
+  Accesses& accesses_;
+  Arithmetic arithmetic_;
+  std::vector<loop::LocalInfo> locals_;
+  std::unordered_map<loop::AxisId, llvm::Value*> axes_;
+  std::unordered_map<loop::AxisId, int> depths_;  // when an axis was bound: outer loops have smaller numbers
+  int bound_ = 0;
+  std::unordered_map<loop::LocalId, LocalRow> rows_;
+  std::map<std::tuple<loop::LocalId, int, int>, llvm::Value*> registers_;
+  llvm::Value* scratch_row_ = nullptr;
+  std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
+  std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias
+  std::vector<std::unordered_map<Key, Known, KeyHash>> scopes_;
+  Space space_;
+  int row_ = 0;     // the current point
+  int column_ = 0;
+  bool in_entry_ = false;
+};
+
+/// Emits the body of a kernel's function as its schedule says.
+void emit_panels(KernelEmitter& kernel, const Schedule& schedule);
+void emit_rows(KernelEmitter& kernel, const Schedule& schedule, const MachineModel& machine);
+/// Runs `body` over the items [begin, end) of the kernel's function, a run of neighbouring blocks of rows at a time,
+/// with the batch axes bound.
+void for_each_run(KernelEmitter& kernel, const Schedule& schedule,
+                  llvm::function_ref<void(llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row)> body);
+/// How many items the kernel has, as a number in `function`.
+llvm::Value* item_count(FunctionEmitter& function, const Schedule& schedule, const loop::Pool& pool);
+/// void (frame): copies the base and adds every point.
+llvm::Function* emit_scatter(ModuleEmitter& module, const loop::ScatterKernel& scatter, const std::string& name);
+
+}  // namespace lathe::emit

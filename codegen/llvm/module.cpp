@@ -1,0 +1,120 @@
+#include <lathe/codegen/llvm/module.h>
+
+#include <algorithm>
+#include <cstddef>
+
+#include <fmt/format.h>
+
+#include <lathe/codegen/abi.h>
+#include <lathe/graph/error.h>
+
+namespace lathe::emit {
+
+ModuleEmitter::ModuleEmitter(llvm::Module& module_, const Program& program_, const Target& target_)
+    : context(module_.getContext()), module(module_), program(program_), target(target_), fail(nullptr) {
+  module.setTargetTriple(target.target_machine->getTargetTriple().str());
+  module.setDataLayout(target.target_machine->createDataLayout());
+  fail = emit_fail();
+}
+
+std::size_t ModuleEmitter::symbol_index(SymbolId symbol) const {
+  const auto found = std::find(program.symbols.begin(), program.symbols.end(), symbol);
+  ensure(found != program.symbols.end(), fmt::format("symbol '{}' is not one of the program's", name_of(symbol)));
+  return static_cast<std::size_t>(found - program.symbols.begin());
+}
+
+llvm::Type* ModuleEmitter::type(DType dtype) const {
+  switch (dtype) {
+    case DType::boolean: return llvm::Type::getInt1Ty(context);
+    case DType::u8: return llvm::Type::getInt8Ty(context);
+    case DType::i32: return llvm::Type::getInt32Ty(context);
+    case DType::i64: return llvm::Type::getInt64Ty(context);
+    case DType::f32: return llvm::Type::getFloatTy(context);
+    case DType::f64: break;
+  }
+  return llvm::Type::getDoubleTy(context);
+}
+
+llvm::Type* ModuleEmitter::memory_type(DType dtype) const {
+  return dtype == DType::boolean ? llvm::Type::getInt8Ty(context) : type(dtype);
+}
+
+llvm::Function* ModuleEmitter::make_function(const std::string& name, llvm::Type* result,
+                                             llvm::ArrayRef<llvm::Type*> parameters, bool visible) const {
+  auto* function = llvm::Function::Create(llvm::FunctionType::get(result, parameters, false),
+                                          visible ? llvm::Function::ExternalLinkage : llvm::Function::InternalLinkage,
+                                          name, module);
+  function->setDoesNotThrow();
+  function->addFnAttr("target-cpu", target.cpu);
+  if (!target.features.empty()) function->addFnAttr("target-features", target.features);
+  function->addFnAttr("prefer-vector-width", "512");
+  function->addFnAttr("reciprocal-estimates", "none");
+  function->addFnAttr("denormal-fp-math", "preserve-sign,preserve-sign");
+  function->addFnAttr("no-trapping-math", "true");
+  return function;
+}
+
+llvm::Function* ModuleEmitter::make_kernel(const std::string& name) const {
+  llvm::Function* function = make_function(name, llvm::Type::getVoidTy(context),
+                                           {pointer_type(), i64_type(), i64_type()});
+  function->getArg(0)->setName("frame");
+  function->getArg(1)->setName("begin");
+  function->getArg(2)->setName("end");
+  function->addParamAttr(0, llvm::Attribute::NoAlias);
+  function->addParamAttr(0, llvm::Attribute::ReadOnly);
+  return function;
+}
+
+// Takes the spin lock, keeps the smaller of (check, index), and lets go.
+llvm::Function* ModuleEmitter::emit_fail() const {
+  llvm::Type* i64 = i64_type();
+  llvm::Function* function =
+      make_function("lathe_fail", llvm::Type::getVoidTy(context), {pointer_type(), i64, i64, i64});
+  function->addFnAttr(llvm::Attribute::NoInline);
+  function->addFnAttr(llvm::Attribute::Cold);
+  llvm::Value* failure = function->getArg(0);
+  llvm::Value* check = function->getArg(1);
+  llvm::Value* index = function->getArg(2);
+  llvm::Value* detail = function->getArg(3);
+  auto* entry = llvm::BasicBlock::Create(context, "entry", function);
+  auto* spin = llvm::BasicBlock::Create(context, "spin", function);
+  auto* compare = llvm::BasicBlock::Create(context, "compare", function);
+  auto* keep = llvm::BasicBlock::Create(context, "keep", function);
+  auto* release = llvm::BasicBlock::Create(context, "release", function);
+  llvm::IRBuilder<> b(entry);
+  const auto field = [&](std::size_t offset, const char* name) {
+    return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), failure, offset, name);
+  };
+  llvm::Value* check_field = field(offsetof(abi::Failure, check), "check");
+  llvm::Value* index_field = field(offsetof(abi::Failure, index), "index");
+  llvm::Value* detail_field = field(offsetof(abi::Failure, detail), "detail");
+  llvm::Value* lock = field(offsetof(abi::Failure, lock), "lock");
+  b.CreateBr(spin);
+  b.SetInsertPoint(spin);
+  llvm::Value* taken = b.CreateAtomicRMW(llvm::AtomicRMWInst::Xchg, lock, b.getInt32(1), llvm::Align(4),
+                                         llvm::AtomicOrdering::Acquire);
+  b.CreateCondBr(b.CreateICmpEQ(taken, b.getInt32(0)), compare, spin);
+  b.SetInsertPoint(compare);
+  llvm::Value* old_check = b.CreateLoad(i64, check_field);
+  llvm::Value* old_index = b.CreateLoad(i64, index_field);
+  llvm::Value* same = b.CreateAnd(b.CreateICmpEQ(check, old_check), b.CreateICmpSLT(index, old_index));
+  b.CreateCondBr(b.CreateOr(b.CreateICmpSLT(check, old_check), same), keep, release);
+  b.SetInsertPoint(keep);
+  b.CreateStore(check, check_field);
+  b.CreateStore(index, index_field);
+  b.CreateStore(detail, detail_field);
+  b.CreateBr(release);
+  b.SetInsertPoint(release);
+  b.CreateAlignedStore(b.getInt32(0), lock, llvm::Align(4))->setAtomic(llvm::AtomicOrdering::Release);
+  b.CreateRetVoid();
+  return function;
+}
+
+std::string constant_symbol(loop::TensorId id) { return fmt::format("lathe_constant_{}", static_cast<unsigned>(id)); }
+
+bool is_embedded(const Tensor& constant) {
+  constexpr std::size_t most_bytes = 64 * 1024;  // more would slow code generation down
+  return constant.bytes().size() <= most_bytes;
+}
+
+}  // namespace lathe::emit

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/Module.h>
+
+#include <lathe/codegen/llvm/target.h>
+#include <lathe/codegen/program.h>
+
+namespace lathe::emit {
+
+/// What the functions of one program share. A kernel gets one pointer to a frame: 64-bit slots that hold the address of
+/// every tensor in memory, then the symbols' values, then the address of the run's Failure.
+struct ModuleEmitter {
+  ModuleEmitter(llvm::Module& module, const Program& program, const Target& target);
+
+  llvm::LLVMContext& context;
+  llvm::Module& module;
+  const Program& program;
+  const Target& target;
+  llvm::Function* fail;  // void (Failure*, check, index, detail)
+
+  unsigned tensor_slot(loop::TensorId id) const { return static_cast<unsigned>(id); }
+  unsigned symbol_slot(std::size_t index) const { return static_cast<unsigned>(program.tensors.size() + index); }
+  unsigned failure_slot() const { return symbol_slot(program.symbols.size()); }
+  unsigned frame_slots() const { return failure_slot() + 1; }
+  std::size_t symbol_index(SymbolId symbol) const;
+
+  /// The type of values; i1 for bool.
+  llvm::Type* type(DType dtype) const;
+  /// The type in memory, where a bool is a byte.
+  llvm::Type* memory_type(DType dtype) const;
+  llvm::IntegerType* i64_type() const { return llvm::Type::getInt64Ty(context); }
+  llvm::PointerType* pointer_type() const { return llvm::PointerType::getUnqual(context); }
+
+  llvm::Function* make_function(const std::string& name, llvm::Type* result, llvm::ArrayRef<llvm::Type*> parameters,
+                                bool visible = false) const;
+  /// void (frame, begin, end)
+  llvm::Function* make_kernel(const std::string& name) const;
+
+ private:
+  llvm::Function* emit_fail() const;
+};
+
+/// The symbol under which a constant tensor too large to embed is known to the linker.
+std::string constant_symbol(loop::TensorId id);
+bool is_embedded(const Tensor& constant);
+inline constexpr const char* entry_symbol = "lathe_program";
+
+/// Emits all kernels and the entry point, an abi::EntryPoint called `entry_symbol`.
+void emit_program(ModuleEmitter& module);
+
+}  // namespace lathe::emit

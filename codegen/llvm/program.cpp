@@ -1,0 +1,214 @@
+// The entry point of a program: builds the frame, then carries out the steps in order.
+#include <cstddef>
+
+#include <fmt/format.h>
+
+#include <lathe/codegen/abi.h>
+#include <lathe/codegen/llvm/kernel.h>
+#include <lathe/graph/error.h>
+
+namespace lathe::emit {
+
+using namespace loop;  // the expression vocabulary is used throughout
+
+namespace {
+
+/// Operations on single elements: what a chunk should hold, and below which a kernel is not worth sharing out.
+constexpr std::int64_t chunk_work = 100'000;
+constexpr std::int64_t parallel_work = 300'000;
+
+bool holds_check(const Pool& pool, const Step& step) {
+  std::vector<ExprId> roots;
+  if (const auto* kernel = std::get_if<Kernel>(&step)) {
+    for (const Stage& stage : kernel->stages) {
+      for (const Yield& yield : stage.yields) {
+        roots.push_back(yield.value);
+        std::visit([&](const auto& to) { roots.insert(roots.end(), to.indices.begin(), to.indices.end()); },
+                   yield.destination);
+      }
+    }
+  } else if (const auto* scatter = std::get_if<ScatterKernel>(&step)) {
+    roots = scatter->target;
+    roots.push_back(scatter->value);
+  }
+  for (const ExprId id : post_order(pool, roots)) {
+    if (std::holds_alternative<Check>(pool.node(id))) return true;
+  }
+  return false;
+}
+
+class ProgramEmitter : public FunctionEmitter {
+ public:
+  explicit ProgramEmitter(ModuleEmitter& module_)
+      : FunctionEmitter(module_, module_.make_function(entry_symbol, llvm::Type::getInt32Ty(module_.context),
+                                                       {module_.pointer_type()}, true)) {
+    function->getArg(0)->setName("arguments");
+    symbols_ = field(offsetof(abi::Arguments, symbols), "symbols");
+    parallel_for_ = field(offsetof(abi::Arguments, parallel_for), "parallel_for");
+    frame_ = stack_array(b.getInt64Ty(), module.frame_slots(), "frame");
+    failure_ = stack_array(b.getInt8Ty(), sizeof(abi::Failure), "failure");
+  }
+
+  void emit() {
+    fill_frame();
+    for (std::size_t i = 0; i < module.program.steps.size(); ++i) {
+      const Step& step = module.program.steps[i];
+      std::visit([&](const auto& kind) { perform(kind, i); }, step);
+      if (holds_check(*module.program.pool, step)) leave_if_failed();
+    }
+    b.CreateRet(b.getInt32(0));
+  }
+
+ private:
+  llvm::Value* symbol(std::size_t index) override {
+    return b.CreateLoad(b.getInt64Ty(), b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), symbols_, index),
+                        std::string(name_of(module.program.symbols[index])));
+  }
+
+  llvm::Value* field(std::size_t offset, const char* name) {
+    return in_entry([&] {
+      llvm::Value* at = b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), function->getArg(0), offset);
+      return b.CreateLoad(module.pointer_type(), at, name);
+    });
+  }
+
+  llvm::Value* element(llvm::Value* pointers, std::uint32_t slot) {
+    return b.CreateLoad(module.pointer_type(), b.CreateConstInBoundsGEP1_64(module.pointer_type(), pointers, slot));
+  }
+
+  llvm::Value* constant(TensorId id, const Tensor& tensor) {
+    if (!is_embedded(tensor)) {
+      return module.module.getOrInsertGlobal(constant_symbol(id), b.getInt8Ty());
+    }
+    const std::span<const std::byte> bytes = tensor.bytes();
+    llvm::Constant* data = llvm::ConstantDataArray::getRaw(
+        llvm::StringRef(reinterpret_cast<const char*>(bytes.data()), bytes.size()), bytes.size(), b.getInt8Ty());
+    auto* global = new llvm::GlobalVariable(module.module, data->getType(), true, llvm::GlobalValue::PrivateLinkage,
+                                            data, constant_symbol(id));
+    global->setAlignment(llvm::Align(64));
+    return global;
+  }
+
+  llvm::Value* address(TensorId id, const ProgramTensor& tensor) {
+    switch (tensor.role) {
+      case Role::input: return element(field(offsetof(abi::Arguments, inputs), "inputs"), tensor.slot);
+      case Role::output: return element(field(offsetof(abi::Arguments, outputs), "outputs"), tensor.slot);
+      case Role::variable: return element(field(offsetof(abi::Arguments, variables), "variables"), tensor.slot);
+      case Role::constant: return constant(id, *tensor.constant);
+      case Role::arena:
+        return b.CreateInBoundsGEP(b.getInt8Ty(), field(offsetof(abi::Arguments, arena), "arena"),
+                                   dim(tensor.arena_offset_bytes));
+      case Role::dissolved: break;
+    }
+    return nullptr;
+  }
+
+  void fill_frame() {
+    const auto slot = [&](unsigned index) { return b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), frame_, index); };
+    for (std::size_t i = 0; i < module.program.tensors.size(); ++i) {
+      const auto id = static_cast<TensorId>(i);
+      llvm::Value* at = address(id, module.program.tensor(id));
+      addresses_.push_back(at);
+      if (at) b.CreateStore(at, slot(module.tensor_slot(id)));
+    }
+    for (std::size_t i = 0; i < module.program.symbols.size(); ++i) {
+      b.CreateStore(dim(Dim(module.program.symbols[i])), slot(module.symbol_slot(i)));
+    }
+    b.CreateStore(failure_, slot(module.failure_slot()));
+    b.CreateStore(number(abi::no_check), failure_);
+    b.CreateStore(number(abi::no_check), failure_field(offsetof(abi::Failure, index)));
+    b.CreateStore(number(0), failure_field(offsetof(abi::Failure, detail)));
+    b.CreateStore(b.getInt32(0), failure_field(offsetof(abi::Failure, lock)));
+  }
+
+  llvm::Value* failure_field(std::size_t offset) {
+    return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), failure_, offset);
+  }
+
+  std::string step_name(const std::string& kind, std::size_t number) { return fmt::format("{}_{}", kind, number); }
+
+  void perform(const Kernel& kernel, std::size_t number_) {
+    const Schedule schedule = lathe::schedule(module.program, kernel, module.target.machine);
+    llvm::Function* chunk = module.make_kernel(step_name("kernel", number_));
+    Accesses accesses(module.program, schedule.locals, schedule.stages);
+    KernelEmitter emitter(module, chunk, accesses, schedule.locals, schedule.stages);
+    if (schedule.form == Schedule::Form::rows) {
+      emit_rows(emitter, schedule, module.target.machine);
+    } else {
+      emit_panels(emitter, schedule);
+    }
+    emitter.finish_with_return();
+    call(chunk, schedule);
+  }
+
+  /// How many items go into a chunk depends on shapes alone, never on the number of threads.
+  void call(llvm::Function* chunk, const Schedule& schedule) {
+    llvm::Value* items = item_count(*this, schedule, *module.program.pool);
+    llvm::Value* work = dim(schedule.work);
+    llvm::Value* large = b.CreateICmpSGE(work, number(parallel_work));
+    llvm::Value* several = b.CreateICmpSGT(items, number(1));
+    llvm::Value* share = b.CreateAnd(b.CreateAnd(large, several), b.CreateIsNotNull(parallel_for_));
+    branch(
+        share,
+        [&] {
+          llvm::Value* chunks = b.CreateSDiv(work, number(chunk_work));
+          llvm::Value* grain = b.CreateSDiv(b.CreateNSWAdd(items, b.CreateNSWSub(chunks, number(1))), chunks);
+          auto* type = llvm::FunctionType::get(
+              b.getVoidTy(),
+              {module.pointer_type(), module.pointer_type(), module.pointer_type(), b.getInt64Ty(), b.getInt64Ty()}, false);
+          b.CreateCall(type, parallel_for_,
+                       {field(offsetof(abi::Arguments, parallel_context), "parallel_context"), chunk, frame_, items, grain});
+        },
+        [&] { b.CreateCall(chunk, {frame_, number(0), items}); });
+  }
+
+  void perform(const ScatterKernel& scatter, std::size_t number_) {
+    b.CreateCall(emit_scatter(module, scatter, step_name("scatter", number_)), {frame_, number(0), number(1)});
+  }
+
+  void perform(const HostStep& step, std::size_t number_) {
+    llvm::Value* host = field(offsetof(abi::Arguments, host), "host");
+    when(b.CreateIsNotNull(host), {}, [&] {
+      auto* type = llvm::FunctionType::get(b.getVoidTy(), {module.pointer_type(), b.getInt64Ty(), module.pointer_type()}, false);
+      b.CreateCall(type, host,
+                   {field(offsetof(abi::Arguments, host_context), "host_context"),
+                    number(static_cast<std::int64_t>(number_)), addresses_.at(static_cast<std::size_t>(step.tensor))});
+      return Carried{};
+    });
+  }
+
+  void perform(const CommitStep& step, std::size_t) {
+    const TensorType& type = module.program.tensor(step.variable).type;
+    const llvm::Align align(size_of(type.dtype));
+    llvm::Value* bytes = dim(element_count(type.shape) * Dim(static_cast<std::int64_t>(size_of(type.dtype))));
+    b.CreateMemMove(addresses_.at(static_cast<std::size_t>(step.variable)), align,
+                    addresses_.at(static_cast<std::size_t>(step.from)), align, bytes);
+  }
+
+  void leave_if_failed() {
+    llvm::Value* check = b.CreateLoad(b.getInt64Ty(), failure_);
+    auto* leave = llvm::BasicBlock::Create(module.context, "failed", function);
+    auto* go_on = llvm::BasicBlock::Create(module.context, "passed", function);
+    b.CreateCondBr(b.CreateICmpEQ(check, number(abi::no_check)), go_on, leave);
+    b.SetInsertPoint(leave);
+    llvm::Value* report = field(offsetof(abi::Arguments, failure), "failure");
+    when(b.CreateIsNotNull(report), {}, [&] {
+      b.CreateMemCpy(report, llvm::Align(8), failure_, llvm::Align(8), sizeof(abi::Failure));
+      return Carried{};
+    });
+    b.CreateRet(b.getInt32(1));
+    b.SetInsertPoint(go_on);
+  }
+
+  llvm::Value* symbols_;
+  llvm::Value* parallel_for_;
+  llvm::AllocaInst* frame_;
+  llvm::AllocaInst* failure_;
+  std::vector<llvm::Value*> addresses_;
+};
+
+}  // namespace
+
+void emit_program(ModuleEmitter& module) { ProgramEmitter(module).emit(); }
+
+}  // namespace lathe::emit

@@ -1,0 +1,160 @@
+// Kernel functions: reductions. Their order is part of their meaning; see loop/kernel.h.
+#include <algorithm>
+
+#include <lathe/codegen/llvm/kernel.h>
+#include <lathe/graph/error.h>
+
+namespace lathe::emit {
+
+using namespace loop;  // the expression vocabulary is used throughout
+
+void KernelEmitter::reduce(const Stage& stage) {
+  const ExprId reduced = stage.yields.front().value;
+  const Reduce reduce = std::get<Reduce>(pool().node(reduced));
+  const DType dtype = pool().dtype(reduced);
+  const bool wide = varies(reduced);
+  const bool by_row = space_.row && (accesses_.varies(reduced, *space_.row) || accesses_.facts(reduced).reads_local);
+  const int rows = by_row ? space_.rows : 1;
+  const int vectors = wide ? space_.vectors : 1;
+  Carried results;
+  if (reduce.op == ReduceOp::contract) {
+    results = contract(reduce, dtype, rows, vectors);
+  } else if (wide) {
+    results = across_columns(reduce, dtype, rows, vectors);
+  } else {
+    for (row_ = 0; row_ < rows; ++row_) results.push_back(along_axis(reduce, dtype));
+  }
+  for (row_ = 0; row_ < space_.rows; ++row_) {
+    for (column_ = 0; column_ < space_.vectors; ++column_) {
+      const int point = (by_row ? row_ : 0) * vectors + (wide ? column_ : 0);
+      for (const Yield& yield : stage.yields) assign(yield, results[static_cast<std::size_t>(point)]);
+    }
+  }
+  row_ = column_ = 0;
+  forget_stored();
+}
+
+/// One chain of fused multiply-adds a point, all points in step; accumulators stay in registers.
+Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int vectors) {
+  const bool wide = space_.column && (varies(reduce.a) || varies(reduce.b));
+  llvm::Value* zero = llvm::Constant::getNullValue(module.type(dtype));
+  if (wide) zero = splat(zero);
+  const Carried zeros(static_cast<std::size_t>(rows * vectors), zero);
+  const auto step = [&](llvm::ArrayRef<llvm::Value*> accumulators) {
+    Carried out;
+    for (row_ = 0; row_ < rows; ++row_) {
+      for (column_ = 0; column_ < vectors; ++column_) {
+        llvm::Value* a = wide ? vector(reduce.a) : value(reduce.a);
+        llvm::Value* b = wide ? vector(reduce.b) : value(reduce.b);
+        out.push_back(arithmetic_.fma(dtype, a, b, accumulators[out.size()]));
+      }
+    }
+    row_ = column_ = 0;
+    return out;
+  };
+  if (reduce.axes.empty()) return step(zeros);
+  const AxisId first = reduce.axes.front();
+  const auto rest = std::span(reduce.axes).subspan(1);
+  const auto chain = [&](llvm::Value* begin, llvm::Value* end) {
+    return loop(begin, end, 1, zeros, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> accumulators) {
+      bind(first, index);
+      return nest(rest, accumulators, step);
+    });
+  };
+  llvm::Value* end = extent(first);
+  const auto constant = pool().axis(first).extent.as_constant();
+  if (constant && *constant <= contract_chunk) return chain(number(0), end);
+  return loop(number(0), end, contract_chunk, zeros, [&](llvm::Value* begin, llvm::ArrayRef<llvm::Value*> totals) {
+    Carried sums = chain(begin, smaller(b.CreateNSWAdd(begin, number(contract_chunk)), end));
+    llvm::Value* is_first = b.CreateICmpEQ(begin, number(0));
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      sums[i] = b.CreateSelect(is_first, sums[i], arithmetic_.binary(BinaryOp::add, dtype, totals[i], sums[i]));
+    }
+    return sums;
+  });
+}
+
+/// Each point keeps all its lanes, in memory: vectors run across the columns while the reduced index picks the lane.
+Carried KernelEmitter::across_columns(const Reduce& reduce, DType dtype, int rows, int vectors) {
+  const int lanes = reduce_lanes(dtype);
+  const int points = rows * vectors;
+  auto* type = llvm::FixedVectorType::get(module.memory_type(dtype), static_cast<unsigned>(space_.width));
+  llvm::AllocaInst* memory = stack_array(type, static_cast<std::uint64_t>(lanes) * points, "lanes");
+  llvm::Value* neutral = llvm::ConstantVector::getSplat(
+      llvm::ElementCount::getFixed(static_cast<unsigned>(space_.width)), arithmetic_.neutral(reduce.op, dtype));
+  const auto at = [&](llvm::Value* lane, int point) {
+    return b.CreateInBoundsGEP(type, memory, b.CreateNSWAdd(b.CreateNSWMul(lane, number(points)), number(point)));
+  };
+  const auto read = [&](llvm::Value* lane, int point) {
+    llvm::Value* loaded = b.CreateAlignedLoad(type, at(lane, point), llvm::Align(size_of(dtype)));
+    return dtype == boolean ? b.CreateIsNotNull(loaded) : loaded;
+  };
+  const auto write = [&](llvm::Value* lane, int point, llvm::Value* made) {
+    if (dtype == boolean) made = b.CreateZExt(made, type);
+    b.CreateAlignedStore(made, at(lane, point), llvm::Align(size_of(dtype)));
+  };
+  loop(number(0), number(lanes), 1, [&](llvm::Value* lane) {
+    for (int point = 0; point < points; ++point) write(lane, point, neutral);
+  });
+  nest(reduce.axes, [&] {
+    llvm::Value* index = reduce.axes.empty() ? number(0) : axes_.at(reduce.axes.back());
+    llvm::Value* lane = b.CreateAnd(index, number(lanes - 1));
+    for (row_ = 0; row_ < rows; ++row_) {
+      for (column_ = 0; column_ < vectors; ++column_) {
+        const int point = row_ * vectors + column_;
+        llvm::Value* element = vector(reduce.a);
+        write(lane, point, arithmetic_.combine(reduce.op, dtype, read(lane, point), element));
+      }
+    }
+    row_ = column_ = 0;
+  });
+  Carried results;
+  for (int point = 0; point < points; ++point) {
+    llvm::SmallVector<llvm::Value*, 16> values;
+    for (int lane = 0; lane < lanes; ++lane) values.push_back(read(number(lane), point));
+    for (std::size_t half = values.size() / 2; half >= 1; half /= 2) {
+      for (std::size_t lane = 0; lane < half; ++lane) {
+        values[lane] = arithmetic_.combine(reduce.op, dtype, values[lane], values[lane + half]);
+      }
+    }
+    results.push_back(values.front());
+  }
+  return results;
+}
+
+/// The lanes of one vector are the reduction's lanes: for values that do not vary along the columns.
+llvm::Value* KernelEmitter::along_axis(const Reduce& reduce, DType dtype) {
+  llvm::Constant* neutral = arithmetic_.neutral(reduce.op, dtype);
+  if (reduce.axes.empty()) {
+    llvm::Value* only = arithmetic_.combine(reduce.op, dtype, neutral, value(reduce.a));
+    return arithmetic_.combine(reduce.op, dtype, only, neutral);
+  }
+  const int lanes = reduce_lanes(dtype);
+  const Carried initial = {
+      llvm::ConstantVector::getSplat(llvm::ElementCount::getFixed(static_cast<unsigned>(lanes)), neutral)};
+  const AxisId last = reduce.axes.back();
+  const Carried filled =
+      nest(std::span(reduce.axes).first(reduce.axes.size() - 1), initial, [&](llvm::ArrayRef<llvm::Value*> outer) {
+        return vectors(last, number(0), extent(last), lanes, outer, [&](llvm::ArrayRef<llvm::Value*> inner) {
+          llvm::Value* next = arithmetic_.combine(reduce.op, dtype, inner.front(), vector(reduce.a));
+          if (space_.mask) next = b.CreateSelect(space_.mask, next, inner.front());
+          return Carried{next};
+        });
+      });
+  return fold_lanes(reduce, dtype, filled.front());
+}
+
+llvm::Value* KernelEmitter::fold_lanes(const Reduce& reduce, DType dtype, llvm::Value* lanes) {
+  for (int half = reduce_lanes(dtype) / 2; half >= 1; half /= 2) {
+    llvm::SmallVector<int, 16> low;
+    llvm::SmallVector<int, 16> high;
+    for (int lane = 0; lane < half; ++lane) {
+      low.push_back(lane);
+      high.push_back(lane + half);
+    }
+    lanes = arithmetic_.combine(reduce.op, dtype, b.CreateShuffleVector(lanes, low), b.CreateShuffleVector(lanes, high));
+  }
+  return b.CreateExtractElement(lanes, b.getInt64(0));
+}
+
+}  // namespace lathe::emit

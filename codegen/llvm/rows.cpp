@@ -1,0 +1,194 @@
+// Kernels that go row by row: each stage has vectors along an inner axis or along its reduction.
+#include <algorithm>
+
+#include <lathe/codegen/llvm/kernel.h>
+
+namespace lathe::emit {
+
+using namespace loop;  // the expression vocabulary is used throughout
+
+namespace {
+
+class RowEmitter {
+ public:
+  RowEmitter(KernelEmitter& kernel, const Schedule& schedule, const MachineModel& machine)
+      : k_(kernel), schedule_(schedule), machine_(machine) {}
+
+  void emit() {
+    place_locals();
+    for_each_run(k_, schedule_, [&](llvm::Value*, llvm::Value* first_row, llvm::Value* end_row) {
+      if (!schedule_.row) {
+        block(nullptr, nullptr);
+        return;
+      }
+      const int rows = schedule_.row_tiles.front();
+      k_.loop(first_row, end_row, rows, [&](llvm::Value* row) {
+        block(row, k_.smaller(k_.number(rows), k_.b.CreateNSWSub(end_row, row)));
+      });
+    });
+  }
+
+ private:
+  bool is_tiled(const Stage& stage) const {
+    const Reduce* reduce = reduction(k_.pool(), stage);
+    return schedule_.row_tiles.front() > 1 && reduce && reduce->op == ReduceOp::contract && !stage.inner.empty();
+  }
+
+  /// Stages run in segments: one tiled contraction over all rows of the block, or others row by row.
+  std::vector<int> segments() const {
+    std::vector<int> out;
+    for (std::size_t i = 0; i < schedule_.stages.size(); ++i) {
+      const bool tiled = is_tiled(schedule_.stages[i]);
+      const bool joins = i > 0 && !tiled && !is_tiled(schedule_.stages[i - 1]);
+      out.push_back(i == 0 ? 0 : out.back() + (joins ? 0 : 1));
+    }
+    return out;
+  }
+
+  /// A local lives for the whole block of rows only if it crosses segments.
+  void place_locals() {
+    const std::vector<int> segment = segments();
+    for (std::size_t local = 0; local < schedule_.locals.size(); ++local) {
+      const auto id = static_cast<LocalId>(local);
+      int first = -1;
+      bool crosses = false;
+      const auto use = [&](int where) {
+        if (first < 0) first = where;
+        crosses |= where != first;
+      };
+      bool tiled = false;
+      for (std::size_t i = 0; i < schedule_.stages.size(); ++i) {
+        std::vector<ExprId> roots;
+        for (const Yield& yield : schedule_.stages[i].yields) {
+          roots.push_back(yield.value);
+          const auto* to = std::get_if<ToLocal>(&yield.destination);
+          if (to && to->local == id) {
+            use(segment[i]);
+            tiled |= is_tiled(schedule_.stages[i]);
+          }
+        }
+        for (const ExprId expr : post_order(k_.pool(), roots)) {
+          const auto* read = std::get_if<Local>(&k_.pool().node(expr));
+          if (read && read->local == id) use(segment[i]);
+        }
+      }
+      k_.place_local(id, crosses || tiled ? schedule_.row_tiles.front() : 1);
+    }
+  }
+
+  void block(llvm::Value* row, llvm::Value* count) {
+    const std::vector<int> segment = segments();
+    const std::span<const Stage> stages = schedule_.stages;
+    for (std::size_t first = 0; first < stages.size();) {
+      std::size_t end = first;
+      while (end < stages.size() && segment[end] == segment[first]) ++end;
+      if (is_tiled(stages[first])) {
+        tiles(stages[first], row, count);
+      } else {
+        singles(stages.subspan(first, end - first), row, count);
+      }
+      first = end;
+    }
+  }
+
+  void singles(std::span<const Stage> stages, llvm::Value* row, llvm::Value* count) {
+    const auto one = [&](llvm::Value* offset) {
+      Space space;
+      space.row = schedule_.row;
+      k_.within(space, [&] {
+        if (schedule_.row) k_.bind(*schedule_.row, k_.b.CreateNSWAdd(row, offset));
+        k_.set_scratch_row(offset);
+        for (const Stage& stage : stages) single(stage);
+      });
+    };
+    if (schedule_.row_tiles.front() == 1) {
+      one(k_.number(0));
+    } else {
+      k_.loop(k_.number(0), count, 1, one);
+    }
+  }
+
+  int width_of(const Stage& stage) const {
+    if (reduction(k_.pool(), stage)) return reduce_lanes(k_.pool().dtype(stage.yields.front().value));
+    std::vector<ExprId> values;
+    for (const Yield& yield : stage.yields) values.push_back(yield.value);
+    return vector_width(k_.pool(), values);
+  }
+
+  void single(const Stage& stage) {
+    const auto point = [&] {
+      if (reduction(k_.pool(), stage)) {
+        k_.reduce(stage);
+      } else {
+        k_.evaluate({&stage, 1});
+      }
+    };
+    if (stage.inner.empty()) {
+      point();
+      return;
+    }
+    const AxisId last = stage.inner.back();
+    k_.nest(std::span(stage.inner).first(stage.inner.size() - 1),
+            [&] { k_.vectors(last, k_.number(0), k_.extent(last), width_of(stage), point); });
+  }
+
+  void tiles(const Stage& stage, llvm::Value* row, llvm::Value* count) {
+    llvm::Value* begin = k_.number(0);
+    for (const int rows : schedule_.row_tiles) {
+      llvm::Value* whole = k_.b.CreateNSWMul(k_.b.CreateSDiv(k_.b.CreateNSWSub(count, begin), k_.number(rows)), k_.number(rows));
+      llvm::Value* end = k_.b.CreateNSWAdd(begin, whole);
+      k_.loop(begin, end, rows, [&](llvm::Value* offset) {
+        k_.bind(*schedule_.row, k_.b.CreateNSWAdd(row, offset));
+        k_.set_scratch_row(offset);
+        Space space;
+        space.row = schedule_.row;
+        space.rows = rows;
+        k_.within(space, [&] {
+          k_.nest(std::span(stage.inner).first(stage.inner.size() - 1), [&] { tile(stage, rows); });
+        });
+      });
+      begin = end;
+    }
+  }
+
+  /// One tile of rows: the last inner axis in groups of vectors, then in single ones.
+  void tile(const Stage& stage, int rows) {
+    const AxisId column = stage.inner.back();
+    const int width = width_of(stage);
+    const DType dtype = k_.pool().dtype(stage.yields.front().value);
+    const int registers = std::max(1, width * static_cast<int>(size_of(dtype)) * 8 / machine_.vector_bits);
+    const auto known = k_.pool().axis(column).extent.as_constant();
+    const std::int64_t available = known ? std::max<std::int64_t>(*known / width, 1) : 8;
+    const int fit = machine_.accumulators / (rows * registers);
+    const int vectors = static_cast<int>(std::clamp<std::int64_t>(fit, 1, available));
+    llvm::Value* begin = k_.number(0);
+    if (vectors > 1) {
+      llvm::Value* step = k_.number(std::int64_t{vectors} * width);
+      llvm::Value* end = k_.b.CreateNSWMul(k_.b.CreateSDiv(k_.extent(column), step), step);
+      k_.loop(begin, end, std::int64_t{vectors} * width, [&](llvm::Value* index) {
+        Space space = k_.space();
+        space.column = column;
+        space.width = width;
+        space.vectors = vectors;
+        k_.within(space, [&] {
+          k_.bind(column, index);
+          k_.reduce(stage);
+        });
+      });
+      begin = end;
+    }
+    k_.vectors(column, begin, k_.b.CreateNSWSub(k_.extent(column), begin), width, [&] { k_.reduce(stage); });
+  }
+
+  KernelEmitter& k_;
+  const Schedule& schedule_;
+  const MachineModel& machine_;
+};
+
+}  // namespace
+
+void emit_rows(KernelEmitter& kernel, const Schedule& schedule, const MachineModel& machine) {
+  RowEmitter(kernel, schedule, machine).emit();
+}
+
+}  // namespace lathe::emit

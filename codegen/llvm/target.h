@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <llvm/Support/Error.h>
+#include <llvm/Target/TargetMachine.h>
+
+#include <lathe/codegen/machine.h>
+
+namespace lathe::emit {
+
+/// The CPU that code is made for.
+struct Target {
+  InstructionSet set;  // never native
+  MachineModel machine;
+  std::string cpu;
+  std::string features;  // as LLVM takes them: "+avx2,-avx512f"
+  bool has_fma;
+  bool has_rounding;  // floor, ceil and round are instructions
+  std::unique_ptr<llvm::TargetMachine> target_machine;
+};
+
+/// Describes this host with no more than `set`. Throws CompileError naming what the CPU lacks.
+Target make_target(InstructionSet set);
+
+/// The value, or a CompileError: "creating the JIT: <LLVM's message>".
+template <class T>
+T unwrap(llvm::Expected<T> expected, std::string_view doing) {
+  if (expected) return std::move(*expected);
+  throw CompileError(std::string(doing) + ": " + llvm::toString(expected.takeError()));
+}
+void unwrap(llvm::Error error, std::string_view doing);
+
+}  // namespace lathe::emit

@@ -1,0 +1,117 @@
+// exp, log and what is made of them.
+#include <lathe/codegen/loop/math.h>
+#include <lathe/codegen/loop/math_parts.h>
+
+namespace lathe::loop {
+
+using namespace parts;
+
+Expr exp(Expr x) {
+  const bool single = x.dtype() == f32;
+  const ExpReduction reduced = reduce_exp(x);
+  const Expr one = number(x, 1);
+  const Expr p = fma(fma(exp_tail(reduced.r), reduced.r, one), reduced.r, one);
+  // p lies in [0.7, 1.42], so between the limits adding n to its exponent neither overflows nor reaches subnormals.
+  const Expr scaled = from_bits(bits_of(p) + (bits_of(reduced.shifted) << format(x).mantissa_bits), x.dtype());
+  const double highest = single ? 0x1.62e42ep+6 : 0x1.62e42fefa39efp+9;
+  const double lowest = single ? -0x1.5d589ep+6 : -0x1.6232bdd7abcd2p+9;
+  return select(x <= highest, select(x >= lowest, scaled, number(x, 0)), x + infinity(x));
+}
+
+Expr expm1(Expr x) {
+  const bool single = x.dtype() == f32;
+  // Below the lower clamp the result is -1; above the upper one half of it overflows when doubled.
+  const Expr clamped = min(max(x, number(x, single ? -20 : -40)), number(x, single ? 89 : 710));
+  const ExpReduction reduced = reduce_exp(clamped);
+  const Expr p = fma(reduced.r * reduced.r, exp_tail(reduced.r), reduced.r);  // expm1(r)
+  // 2^n (p + 1) - 1 as twice 2^(n-1) p + (2^(n-1) - 1/2), as 2^n may be too large.
+  const Expr half = power_of_two(reduced.shifted - 1);
+  const Expr y = fma(half, p, half - 0.5) * 2;
+  return select(abs(x) < (single ? 0x1p-25 : 0x1p-54), x, y);
+}
+
+Expr log(Expr x) {
+  return log_domain(x, 0, log_of(split(x), number(x, 0)));
+}
+
+Expr log1p(Expr x) {
+  return log_domain(x, -1, select(abs(x) < (x.dtype() == f32 ? 0x1p-25 : 0x1p-54), x, log1p_within(x)));
+}
+
+Expr tanh(Expr x) {
+  const bool single = x.dtype() == f32;
+  const Expr a = abs(x);
+  const Expr z = a * a;
+  // (tanh(a) / a - 1) / a^2 below 0.625, minimax to 2^-27 and 2^-56.
+  const Expr p =
+      single
+          ? polynomial(z, {-0x1.7fc482p-8, 0x1.54a2c8p-6, -0x1.b8accap-5, 0x1.110b32p-3, -0x1.55554cp-2})
+          : polynomial(z, {0x1.a169ff76885e7p-18, -0x1.00c6a4f2f750cp-15, 0x1.81e0116342ec7p-14, -0x1.f19b0bc940fc8p-13,
+                           0x1.3518754ce929ep-11, -0x1.7d9dd3fc52280p-10, 0x1.d6d37d46829afp-9, -0x1.226e33c7bcf6dp-7,
+                           0x1.664f48796c1cep-6, -0x1.ba1ba1b9fe9aap-5, 0x1.1111111110ff1p-3, -0x1.5555555555555p-2});
+  const Expr small = fma(a * z, p, a);
+  // Beyond the clamp 1 - 2 / (exp(2a) + 1) rounds to 1.
+  const Expr doubled = min(a + a, number(x, single ? 20 : 44));
+  const Expr large = 1 - 2 / (exp_within(doubled) + 1);
+  return copy_sign(select(a >= 0.625, large, small), x);
+}
+
+namespace {
+
+/// exp(-|x|), in (0, 1]; 0 where it is below the normal numbers.
+Expr decay(Expr x) {
+  return exp_within(-min(abs(x), number(x, x.dtype() == f32 ? 88 : 709)));
+}
+
+}  // namespace
+
+Expr sigmoid(Expr x) {
+  // c (1 - e / (1 + e)) with c = 1 or e: rounding 1 + e first and then dividing c by it loses a bit more.
+  const Expr e = decay(x);
+  const Expr c = select(x < 0.0, e, number(x, 1));
+  return fma(-c, e / (e + 1), c);
+}
+
+Expr softplus(Expr x) {
+  return max(x, number(x, 0)) + log1p_within(decay(x));
+}
+
+Expr erf(Expr x) {
+  const bool single = x.dtype() == f32;
+  const Expr a = abs(x);
+  const Expr z = a * a;
+  // erf(a) / a - 1 in a^2, minimax to 2^-31 below 0.92 and 2^-60 below 0.9.
+  const Expr p =
+      single
+          ? polynomial(z, {0x1.5f952cp-14, -0x1.ab107p-11, 0x1.54df2p-8, -0x1.b810eap-6, 0x1.ce2e24p-4, -0x1.812744p-2,
+                           0x1.06eba8p-3})
+          : polynomial(z, {-0x1.d24b66499b2dfp-31, 0x1.e29e613f5ba68p-27, -0x1.5d83633fc4c98p-23, 0x1.b9b75f25b2fcbp-20,
+                           -0x1.f4cf594dae537p-17, 0x1.f9a306297b70cp-14, -0x1.c02db3141e49fp-11, 0x1.565bcd0a323bfp-8,
+                           -0x1.b82ce31271e13p-6, 0x1.ce2f21a0427e2p-4, -0x1.812746b0379e2p-2, 0x1.06eba8214db69p-3});
+  // log(erfc(a)) in a, minimax for the error of erf itself: 2^-34 up to 3.93, 2^-58 up to 5.95, where erf rounds to 1.
+  const Expr c = min(a, number(x, single ? 3.93 : 5.95));
+  const Expr g =
+      single
+          ? polynomial(c, {-0x1.1834f4p-21, -0x1.e034a6p-17, 0x1.9ffae6p-12, -0x1.09a6bcp-8, 0x1.97e2b8p-6,
+                           -0x1.ba6af6p-4, -0x1.445fcap-1, -0x1.21229ap+0, 0x1.506cc4p-13})
+          : polynomial(c, {0x1.811867b39075cp-40, -0x1.0cf5e26f01f9cp-34, 0x1.5fdc1f4018bcdp-30, -0x1.1e3167d6476c6p-26,
+                           0x1.43b8b6891f7e0p-23, -0x1.0d2a393dd9a18p-20, 0x1.51af1442b1cc3p-18, -0x1.3fc44a06a404fp-16,
+                           0x1.b6c12a520f770p-15, -0x1.6c686e244712fp-14, -0x1.f2a95e428bd1dp-17, 0x1.3976d6cfcdcddp-11,
+                           -0x1.c2c5abc02020dp-10, 0x1.efdc7e4a033c9p-13, 0x1.39112189a3e76p-6, -0x1.a4ea0217fa4c3p-4,
+                           -0x1.45f37cf28995fp-1, -0x1.20dd68e929301p+0, -0x1.23a68ac7a1399p-24});
+  return copy_sign(select(a >= (single ? 0.92 : 0.9), 1 - exp_within(g), fma(a, p, a)), x);
+}
+
+Expr is_nan(Expr x) {
+  return not_equal(x, x);
+}
+
+Expr is_finite(Expr x) {
+  return abs(x) < infinity(x);
+}
+
+Expr is_inf(Expr x) {
+  return equal(abs(x), infinity(x));
+}
+
+}  // namespace lathe::loop

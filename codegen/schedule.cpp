@@ -1,0 +1,264 @@
+#include <lathe/codegen/schedule.h>
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <lathe/codegen/merge.h>
+#include <lathe/graph/error.h>
+
+namespace lathe {
+
+using namespace loop;  // the expression vocabulary is used throughout
+
+namespace {
+
+/// A map's panel is long enough to make an item worth its bookkeeping, short enough to share out.
+constexpr std::int64_t map_panel = 2048;
+/// Row scratch of one block of rows should stay in the first-level cache.
+constexpr std::int64_t row_scratch_bytes = 32 * 1024;
+/// Loads in a reduction run far more often than what surrounds it.
+constexpr int reduction_weight = 8;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+struct Access {
+  ExprId id;
+  int weight;
+};
+
+std::vector<ExprId> loads_of(const Pool& pool, std::span<const ExprId> roots) {
+  std::vector<ExprId> loads = post_order(pool, roots);
+  std::erase_if(loads, [&](ExprId id) { return !std::holds_alternative<Load>(pool.node(id)); });
+  return loads;
+}
+
+/// All accesses to memory with how often they run.
+std::vector<Access> accesses_of(Accesses& accesses, std::span<const Stage> stages) {
+  std::vector<Access> out;
+  for (const Stage& stage : stages) {
+    const int weight = reduction(accesses.pool(), stage) ? reduction_weight : 1;
+    for (const Yield& yield : stage.yields) {
+      const ExprId roots[] = {yield.value};
+      for (const ExprId load : loads_of(accesses.pool(), roots)) out.push_back({load, weight});
+      if (std::holds_alternative<ToTensor>(yield.destination)) out.push_back({accesses.target(yield), 1});
+    }
+  }
+  return out;
+}
+
+/// The outer axis along which the fewest accesses need gathers; the last of equals.
+std::size_t choose_column(Accesses& accesses, std::span<const AxisId> outer, std::span<const Stage> stages) {
+  const std::vector<Access> all = accesses_of(accesses, stages);
+  std::size_t best = outer.size() - 1;
+  int least = std::numeric_limits<int>::max();
+  for (std::size_t candidate = outer.size(); candidate-- > 0;) {
+    int penalty = 0;
+    for (const Access& access : all) {
+      const std::optional<Dim> step = accesses.step(access.id, outer[candidate]);
+      if (!step || (*step != Dim(0) && *step != Dim(1))) penalty += access.weight;
+    }
+    if (penalty < least) {
+      least = penalty;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+/// True if a reduction in lanes had better run along its own last axis than across columns.
+bool reduces_along_rows(Accesses& accesses, std::span<const Stage> stages, AxisId column) {
+  int along = 0;
+  int across = 0;
+  for (const Stage& stage : stages) {
+    const Reduce* reduce = reduction(accesses.pool(), stage);
+    if (!reduce) continue;
+    if (reduce->op == ReduceOp::contract) return false;
+    const ExprId roots[] = {reduce->a};
+    for (const ExprId load : loads_of(accesses.pool(), roots)) {
+      if (!reduce->axes.empty() && accesses.step(load, reduce->axes.back()) == Dim(1)) ++along;
+      if (accesses.step(load, column) == Dim(1)) ++across;
+    }
+  }
+  return along > across;
+}
+
+Dim work_of(Accesses& accesses, std::span<const AxisId> outer, std::span<const Stage> stages) {
+  const Pool& pool = accesses.pool();
+  Dim work = 0;
+  for (const Stage& stage : stages) {
+    Dim points = 1;
+    for (const AxisId axis : stage.inner) points = points * pool.axis(axis).extent;
+    for (const Yield& yield : stage.yields) {
+      Dim once = accesses.facts(yield.value).operations + 1;
+      if (const auto* reduce = std::get_if<Reduce>(&pool.node(yield.value))) {
+        for (const AxisId axis : reduce->axes) once = once * pool.axis(axis).extent;
+      }
+      work = work + once * points;
+    }
+  }
+  for (const AxisId axis : outer) work = work * pool.axis(axis).extent;
+  return work;
+}
+
+std::vector<int> row_tiles(const Dim& rows, int most) {
+  if (most <= 1) return {1};
+  if (const auto count = rows.as_constant()) {
+    if (*count < most) return {static_cast<int>(std::max<std::int64_t>(*count, 1))};
+    const int rest = static_cast<int>(*count % most);
+    return rest == 0 ? std::vector{most} : std::vector{most, rest};
+  }
+  return most >= 4 ? std::vector{most, most / 2, 1} : std::vector{most, 1};
+}
+
+/// Rows that a row kernel takes at once: more than one only feeds the register tiles of its contractions.
+int rows_at_once(const Program& program, const Kernel& kernel, const Dim& rows, const MachineModel& machine) {
+  const Pool& pool = *program.pool;
+  int most = 1;
+  for (const Stage& stage : kernel.stages) {
+    const Reduce* reduce = reduction(pool, stage);
+    if (!reduce || reduce->op != ReduceOp::contract || stage.inner.empty()) continue;
+    const DType dtype = pool.dtype(reduce->a);
+    const Tile tile = choose_tile(rows, pool.axis(stage.inner.back()).extent, reduce_lanes(dtype),
+                                  static_cast<int>(size_of(dtype)), machine);
+    most = std::max(most, tile.rows);
+  }
+  std::int64_t row_bytes = 1;
+  for (const LocalInfo& local : kernel.locals) {
+    const auto count = element_count(local.extents).as_constant();
+    ensure(count.has_value(), fmt::format("kernel '{}': row '{}' has no constant size", kernel.name, local.name));
+    row_bytes += *count * static_cast<std::int64_t>(size_of(local.dtype));
+  }
+  return static_cast<int>(std::clamp<std::int64_t>(row_scratch_bytes / row_bytes, 1, most));
+}
+
+}  // namespace
+
+const Reduce* reduction(const Pool& pool, const Stage& stage) {
+  return stage.yields.empty() ? nullptr : std::get_if<Reduce>(&pool.node(stage.yields.front().value));
+}
+
+int vector_width(const Pool& pool, std::span<const ExprId> values) {
+  for (const ExprId id : values) {
+    if (pool.dtype(id) == f64) return reduce_lanes(f64);
+  }
+  return reduce_lanes(f32);
+}
+
+Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine) {
+  constexpr std::int64_t usual_rows = 32;  // a batch
+  constexpr std::int64_t many_columns = 4096;
+  constexpr int most_rows = 8;  // more would mostly enlarge the code of epilogues
+  const std::int64_t m = std::max<std::int64_t>(rows.as_constant().value_or(usual_rows), 1);
+  const std::int64_t n = ceil_div(std::max<std::int64_t>(columns.as_constant().value_or(many_columns), 1), width);
+  const int registers = std::max(1, width * element_bytes * 8 / machine.vector_bits);  // a vector
+  // Cycles of one step of the reduction: as many as multiplying, loading or waiting for the chain takes.
+  const auto cycles = [&](std::int64_t r, std::int64_t v) {
+    const double multiply = static_cast<double>(r * v * registers) / machine.fma_per_cycle;
+    const double load = static_cast<double>(r + v * registers) / machine.loads_per_cycle;
+    return std::max({multiply, load, static_cast<double>(machine.fma_latency)});
+  };
+  Tile best;
+  double least = std::numeric_limits<double>::max();
+  for (int v = 1; v <= 8 && v <= n; ++v) {
+    for (int r = 1; r <= most_rows && r <= m; ++r) {
+      if (r * v * registers > std::max(machine.accumulators, registers)) break;
+      const auto panel = [&](std::int64_t vectors) {
+        const double rest = m % r == 0 ? 0 : cycles(m % r, vectors);
+        return static_cast<double>(m / r) * cycles(r, vectors) + rest;
+      };
+      const double total = static_cast<double>(n / v) * panel(v) + static_cast<double>(n % v) * panel(1);
+      // Of equally fast tiles the one that loads less; vectors stream from farther away than what is broadcast.
+      const double loads = static_cast<double>(r + 4 * v) / (r * v);
+      if (total * (1 + loads / 100) < least) {
+        least = total * (1 + loads / 100);
+        best = {r, v};
+      }
+    }
+  }
+  return best;
+}
+
+Schedule schedule(const Program& program, const Kernel& original, const MachineModel& machine) {
+  const Kernel kernel = merge_outer_axes(program, original);
+  const Pool& pool = *program.pool;
+  Accesses accesses(program, kernel.locals, kernel.stages);
+  Schedule out;
+  out.stages = kernel.stages;
+  out.locals = kernel.locals;
+  out.work = work_of(accesses, kernel.outer, kernel.stages);
+
+  std::vector<ExprId> values;
+  bool inner = false;
+  const Reduce* contraction = nullptr;
+  bool reduces = false;
+  for (const Stage& stage : kernel.stages) {
+    inner |= !stage.inner.empty();
+    for (const Yield& yield : stage.yields) values.push_back(yield.value);
+    const Reduce* reduce = reduction(pool, stage);
+    reduces |= reduce != nullptr;
+    if (reduce && reduce->op == ReduceOp::contract && !contraction) contraction = reduce;
+  }
+  std::vector<AxisId> outer = kernel.outer;
+  const auto take_last = [&]() -> std::optional<AxisId> {
+    if (outer.empty()) return std::nullopt;
+    const AxisId last = outer.back();
+    outer.pop_back();
+    return last;
+  };
+  if (!inner && !outer.empty()) {
+    const std::size_t column = choose_column(accesses, outer, kernel.stages);
+    if (!reduces || !reduces_along_rows(accesses, kernel.stages, outer[column])) {
+      out.form = reduces ? Schedule::Form::tile : Schedule::Form::map;
+      out.column = outer[column];
+      outer.erase(outer.begin() + static_cast<std::ptrdiff_t>(column));
+    }
+  }
+  out.row = take_last();
+  out.batch = outer;
+  const Dim rows = out.row ? pool.axis(*out.row).extent : Dim(1);
+  if (out.form == Schedule::Form::rows) {
+    out.row_tiles = row_tiles(rows, rows_at_once(program, kernel, rows, machine));
+    return out;
+  }
+
+  const Dim columns = pool.axis(*out.column).extent;
+  if (out.form == Schedule::Form::map) {
+    out.width = vector_width(pool, values);
+    // A whole row an item where rows are short; rows of unknown length in blocks.
+    const auto count = columns.as_constant();
+    out.panel = count && *count <= 2 * map_panel ? std::max<std::int64_t>(*count, 1) : map_panel;
+    return out;
+  }
+  const DType dtype = contraction ? pool.dtype(contraction->a) : pool.dtype(values.front());
+  out.width = contraction ? reduce_lanes(dtype) : vector_width(pool, values);
+  if (contraction) {
+    const Tile tile = choose_tile(rows, columns, out.width, static_cast<int>(size_of(dtype)), machine);
+    out.vectors = tile.vectors;
+    out.row_tiles = row_tiles(rows, tile.rows);
+  } else {
+    const auto count = columns.as_constant();
+    out.vectors = count ? static_cast<int>(std::clamp<std::int64_t>(ceil_div(*count, out.width), 1, 2)) : 2;
+  }
+  out.panel = std::int64_t{out.vectors} * out.width;
+  return out;
+}
+
+std::string to_string(const Schedule& schedule, const Pool& pool) {
+  const auto name = [&](const std::optional<AxisId>& axis) { return axis ? pool.axis(*axis).name : std::string("-"); };
+  switch (schedule.form) {
+    case Schedule::Form::map:
+      return fmt::format("map {}, {}: vectors of {}; panels of {} columns", name(schedule.row), name(schedule.column),
+                         schedule.width, schedule.panel);
+    case Schedule::Form::tile:
+      return fmt::format("tile {}, {}: {} vectors of {}; {} rows; panels of {} columns", name(schedule.row),
+                         name(schedule.column), schedule.vectors, schedule.width, fmt::join(schedule.row_tiles, ", "),
+                         schedule.panel);
+    case Schedule::Form::rows: break;
+  }
+  return fmt::format("rows {}: {} at once", name(schedule.row), fmt::join(schedule.row_tiles, ", "));
+}
+
+}  // namespace lathe

@@ -1,0 +1,173 @@
+#include "harness.h"
+
+using namespace lathe;
+using namespace lathe::loop;
+using namespace lathe::test;
+
+TEST_CASE("an element-wise kernel over one symbolic axis writes every element and nothing else") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n});
+  const TensorId y = b.input(f32, {n});
+  const TensorId out = b.output(f32, {n});
+  const Expr i = b.outer(n, "i");
+  b.stage().yield(max(b.load(x, {i}) * b.load(y, {i}) + 1.0, b.load(x, {i})), out, {i});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size()});
+  check_against_interpreter(b.program, {.symbols = {{5000}, {100'001}}});
+}
+
+TEST_CASE("a bias is broadcast along rows, a column along columns") {
+  for (const std::int64_t columns : {1, 3, 10, 16, 40}) {
+    Builder b;
+    const Dim n = dim("n");
+    const TensorId x = b.input(f32, {n, columns});
+    const TensorId bias = b.input(f32, {columns});
+    const TensorId scale = b.input(f32, {n, 1});
+    const TensorId out = b.output(f32, {n, columns});
+    const Expr i = b.outer(n, "i");
+    const Expr j = b.outer(columns, "j");
+    b.stage().yield((b.load(x, {i, j}) + b.load(bias, {j})) * b.load(scale, {i, b.pool().extent(0)}), out, {i, j});
+    b.finish_kernel();
+    check_against_interpreter(b.program, {.symbols = each_size()});
+  }
+}
+
+TEST_CASE("both axes may be symbols") {
+  Builder b;
+  const Dim n = dim("n");
+  const Dim m = dim("m");
+  const TensorId x = b.input(f32, {n, m});
+  const TensorId bias = b.input(f32, {m});
+  const TensorId out = b.output(f32, {n, m});
+  const Expr i = b.outer(n, "i");
+  const Expr j = b.outer(m, "j");
+  b.stage().yield(b.load(x, {i, j}) - b.load(bias, {j}), out, {i, j});
+  b.finish_kernel();
+  std::vector<std::vector<std::int64_t>> sizes;
+  for (const std::int64_t rows : {0, 1, 7, 33}) {
+    for (const std::int64_t columns : awkward_sizes) sizes.push_back({rows, columns});
+  }
+  check_against_interpreter(b.program, {.symbols = sizes});
+}
+
+TEST_CASE("transposed, strided, reversed and computed indices gather") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, 20});
+  const TensorId table = b.input(f32, {30});
+  const TensorId which = b.input(i32, {20, n});
+  const TensorId out = b.output(f32, {20, n});
+  const Expr j = b.outer(20, "j");
+  const Expr i = b.outer(n, "i");
+  const Expr index = mod(cast(i64, b.load(which, {j, i})), b.pool().extent(30));
+  const Expr reversed = b.load(x, {b.pool().extent(n) - 1.0 - i, j});
+  const Expr repeated = b.load(table, {mod(i * b.pool().extent(3), b.pool().extent(30))});
+  b.stage().yield(b.load(x, {i, j}) + b.load(table, {index}) * reversed + repeated, out, {j, i});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size()});
+}
+
+TEST_CASE("a transposed store scatters") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, 20});
+  const TensorId y = b.input(f32, {n, 20});
+  const TensorId out = b.output(f32, {20, n});
+  const TensorId same = b.output(f32, {n, 20});
+  const Expr i = b.outer(n, "i");
+  const Expr j = b.outer(20, "j");
+  const Expr sum = b.load(x, {i, j}) + b.load(y, {i, j});
+  b.stage().yield(sum, out, {j, i}).yield(sum, same, {i, j});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size()});
+}
+
+TEST_CASE("stages update variables in place, each reading what the one before wrote") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId g = b.input(f32, {n, 12});
+  const TensorId step = b.input(f32, {});
+  const TensorId m = b.variable(f32, {n, 12});
+  const TensorId v = b.variable(f32, {n, 12});
+  const TensorId w = b.variable(f32, {n, 12});
+  const Expr i = b.outer(n, "i");
+  const Expr j = b.outer(12, "j");
+  const Expr gradient = b.load(g, {i, j});
+  const Expr rate = sqrt(abs(b.load(step, {}))) / (abs(b.load(step, {})) + 1.0);
+  b.stage().yield(b.load(m, {i, j}) + (gradient - b.load(m, {i, j})) * 0.1, m, {i, j});
+  b.yield(b.load(v, {i, j}) + (gradient * gradient - b.load(v, {i, j})) * 0.001, v, {i, j});
+  b.stage().yield(b.load(w, {i, j}) - rate * b.load(m, {i, j}) / (sqrt(abs(b.load(v, {i, j}))) + 1e-7), w, {i, j});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size()});
+}
+
+TEST_CASE("values of different dtypes meet in one kernel") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId pixels = b.input(u8, {n});
+  const TensorId labels = b.input(i32, {n});
+  const TensorId flags = b.input(boolean, {n});
+  const TensorId wide = b.input(f64, {n});
+  const TensorId scaled = b.output(f32, {n});
+  const TensorId hot = b.output(boolean, {n});
+  const TensorId sum = b.output(f64, {n});
+  const TensorId big = b.output(i64, {n});
+  const Expr i = b.outer(n, "i");
+  const Expr index = i * b.pool().extent(3);
+  b.stage().yield(cast(f32, b.load(pixels, {i})) / 255.0, scaled, {i});
+  b.yield(equal(cast(i64, b.load(labels, {i})), i) | b.load(flags, {i}), hot, {i});
+  b.yield(select(b.load(flags, {i}), b.load(wide, {i}), cast(f64, b.load(labels, {i}))), sum, {i});
+  b.yield(index + cast(i64, b.load(pixels, {i})), big, {i});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size()});
+}
+
+TEST_CASE("constants are part of the program, small ones and large ones") {
+  for (const std::int64_t size : {12, 40'000}) {
+    Tensor value(f32, {size});
+    for (std::size_t i = 0; i < static_cast<std::size_t>(size); ++i) value.data<float>()[i] = 0.25F * static_cast<float>(i);
+    Builder b;
+    const TensorId c = b.constant(value);
+    const TensorId x = b.input(f32, {dim("n"), size});
+    const TensorId out = b.output(f32, {dim("n"), size});
+    const Expr i = b.outer(dim("n"), "i");
+    const Expr j = b.outer(size, "j");
+    b.stage().yield(b.load(x, {i, j}) * b.load(c, {j}), out, {i, j});
+    b.finish_kernel();
+    check_against_interpreter(b.program, {.symbols = {{0}, {1}, {3}}});
+  }
+}
+
+TEST_CASE("intermediate results pass through the arena, offsets being sums of symbols") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, 3});
+  const TensorId first = b.arena(f32, {n, 3});
+  const TensorId second = b.arena(f32, {3, n});
+  const TensorId out = b.output(f32, {3, n});
+  const Expr i = b.outer(n, "i");
+  const Expr j = b.outer(3, "j");
+  b.stage().yield(b.load(x, {i, j}) * b.load(x, {i, j}), first, {i, j});
+  b.finish_kernel();
+  const Expr q = b.outer(3, "q");
+  const Expr p = b.outer(n, "p");
+  b.stage().yield(b.load(first, {p, q}) + 1.0, second, {q, p});
+  b.finish_kernel();
+  const Expr s = b.outer(3, "s");
+  const Expr r = b.outer(n, "r");
+  b.stage().yield(b.load(second, {s, r}) - b.load(x, {r, s}), out, {s, r});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size()});
+}
+
+TEST_CASE("a kernel without axes computes scalars") {
+  Builder b;
+  const TensorId x = b.variable(i64, {});
+  const TensorId y = b.input(f32, {});
+  const TensorId out = b.output(f32, {});
+  b.stage().yield(b.load(x, {}) + b.pool().extent(1), x, {});
+  b.yield(sqrt(b.load(y, {}) * b.load(y, {})) + cast(f32, b.load(x, {})), out, {});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {});
+}

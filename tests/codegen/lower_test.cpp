@@ -1,0 +1,190 @@
+#include <lathe/codegen/lower.h>
+
+#include <algorithm>
+
+#include <doctest/doctest.h>
+
+#include <lathe/graph/passes/dead_code.h>
+#include <lathe/ops/arithmetic.h>
+#include <lathe/ops/cast.h>
+#include <lathe/ops/effect.h>
+#include <lathe/ops/gradients.h>
+#include <lathe/ops/losses.h>
+#include <lathe/ops/math.h>
+#include <lathe/ops/matmul.h>
+#include <lathe/ops/nn/layers.h>
+#include <lathe/ops/operators.h>
+#include <lathe/ops/optim/optimizers.h>
+#include <lathe/ops/reduce.h>
+#include <lathe/ops/shape.h>
+#include <lathe/ops/softmax.h>
+#include <lathe/ops/source.h>
+#include <lathe/ops/variable.h>
+
+using namespace lathe;
+
+namespace {
+
+Program lower_outputs(Graph& graph, const Values& outputs, LowerOptions options = {}) {
+  std::vector<Graph::Output> named;
+  for (const Value& output : outputs) named.push_back({"out" + std::to_string(named.size()), output.id()});
+  graph.set_outputs(named);
+  return lower(dead_code(graph), options);
+}
+
+std::vector<const loop::Kernel*> kernels(const Program& program) {
+  std::vector<const loop::Kernel*> kernels;
+  for (const loop::Step& step : program.steps) {
+    if (const auto* kernel = std::get_if<loop::Kernel>(&step)) kernels.push_back(kernel);
+  }
+  return kernels;
+}
+
+/// Names of the tensors that a program keeps in its arena.
+std::vector<std::string> in_arena(const Program& program) {
+  std::vector<std::string> names;
+  for (const ProgramTensor& tensor : program.tensors) {
+    if (tensor.role == Role::arena) names.push_back(tensor.name);
+  }
+  return names;
+}
+
+std::size_t commits(const Program& program) {
+  return static_cast<std::size_t>(std::count_if(program.steps.begin(), program.steps.end(), [](const loop::Step& step) {
+    return std::holds_alternative<loop::CommitStep>(step);
+  }));
+}
+
+/// The position of the step that stores to the variable in this slot.
+std::size_t writer_of(const Program& program, std::size_t slot) {
+  const loop::TensorId variable = program.variables.at(slot);
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const auto* kernel = std::get_if<loop::Kernel>(&program.steps[i]);
+    if (!kernel) continue;
+    for (const loop::Stage& stage : kernel->stages) {
+      for (const loop::Yield& yield : stage.yields) {
+        const auto* to = std::get_if<loop::ToTensor>(&yield.destination);
+        if (to && to->tensor == variable) return i;
+      }
+    }
+  }
+  return program.steps.size();
+}
+
+}  // namespace
+
+TEST_CASE("views cost no kernel and no memory") {
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {dim("n"), 4, 6});
+  const Value y = exp(transpose(reshape(x, {dim("n"), 24})));
+  const Program program = lower_outputs(g, {y});
+  CHECK(kernels(program).size() == 1);
+  CHECK(program.arena_bytes == Dim(0));
+}
+
+TEST_CASE("a chain of element-wise ops is one kernel, without fusion one a node") {
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {dim("n")});
+  const Value y = tanh(exp(x) * 2.0f + x);
+  CHECK(kernels(lower_outputs(g, {y})).size() == 1);
+  CHECK(kernels(lower_outputs(g, {y}, {.fuse = false})).size() > 3);
+}
+
+TEST_CASE("bias and activation are the epilogue of their matmul") {
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {dim("batch"), 784});
+  const Value y = nn::dense(x, 128, {.activation = relu});
+  const Program program = lower_outputs(g, {y});
+  REQUIRE(kernels(program).size() == 1);
+  CHECK(kernels(program)[0]->outer.size() == 2);
+  CHECK(in_arena(program).empty());
+}
+
+TEST_CASE("softmax is one pass over each row, whatever the rank") {
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {dim("a"), dim("b"), 10});
+  const Program program = lower_outputs(g, {softmax(x)});
+  REQUIRE(kernels(program).size() == 1);
+  CHECK(kernels(program)[0]->outer.size() == 2);
+  CHECK(program.arena_bytes == Dim(0));
+}
+
+TEST_CASE("rows of symbolic length pass through memory inside one kernel") {
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {dim("n"), dim("m")});
+  const Program program = lower_outputs(g, {softmax(x)});
+  CHECK(kernels(program).size() == 1);
+}
+
+TEST_CASE("a training step never stores a weight gradient, and reads weights before it updates them") {
+  Graph g;
+  const Value images = placeholder(g, "images", u8, {dim("batch"), 28, 28});
+  const Value labels = placeholder(g, "labels", u8, {dim("batch")});
+  const Value hidden = nn::dense(cast(flatten(images), f32) / 255.0f, 128, {.activation = relu});
+  const Value loss = mean(sparse_softmax_cross_entropy(labels, nn::dense(hidden, 10)));
+  const Value train = optim::adam().minimize(loss);
+  const Program program = lower_outputs(g, {loss, train});
+
+  CHECK(kernels(program).size() <= 11);
+  CHECK(commits(program) == 0);
+  for (const ProgramTensor& tensor : program.tensors) {
+    if (tensor.role == Role::arena) CHECK(tensor.type.shape != Shape{784, 128});
+  }
+  const auto update = std::find_if(program.steps.begin(), program.steps.end(), [&](const loop::Step& step) {
+    const auto* kernel = std::get_if<loop::Kernel>(&step);
+    return kernel && kernel->outer.size() == 2 && program.pool->axis(kernel->outer[0]).extent == Dim(784);
+  });
+  REQUIRE(update != program.steps.end());
+  const auto& kernel = std::get<loop::Kernel>(*update);
+  CHECK(kernel.stages.size() == 2);
+  CHECK(kernel.stages[1].yields.size() == 3);
+}
+
+TEST_CASE("two variables that swap need one copy, made at the end") {
+  Graph g;
+  const Variable a = variable(g, "a", Tensor::from<float>({2}, {1, 2}));
+  const Variable b = variable(g, "b", Tensor::from<float>({2}, {3, 4}));
+  const Program program = lower_outputs(g, {assign(a, b), assign(b, a)});
+  CHECK(commits(program) == 1);
+}
+
+TEST_CASE("nothing that can fail runs after a variable has changed") {
+  Graph g;
+  const Variable w = variable(g, "w", Tensor::from<float>({2}, {1, 2}));
+  const Value x = placeholder(g, "x", f32, {2});
+  const Value updated = assign(w, w.value + x);
+  const Value checked = assert_all_finite(exp(x));
+  const Program program = lower_outputs(g, {updated, checked});
+  REQUIRE(kernels(program).size() == 2);
+  CHECK(writer_of(program, 0) == 1);
+
+  Graph late;
+  const Variable v = variable(late, "v", Tensor::from<float>({2}, {1, 2}));
+  const Value fed = placeholder(late, "x", f32, {2});
+  // The check needs the new value, so the new value waits.
+  CHECK(commits(lower_outputs(late, {assert_all_finite(assign(v, v.value + fed))})) == 1);
+}
+
+TEST_CASE("a read of a variable sees the value from before the run") {
+  Graph g;
+  const Variable w = variable(g, "w", Tensor::from<float>({2}, {1, 2}));
+  const Program program = lower_outputs(g, {assign(w, w.value * 2.0f), w.value});
+  CHECK(writer_of(program, 0) == program.steps.size() - 1);
+}
+
+TEST_CASE("two assignments to one variable in one run are an error that names it") {
+  Graph g;
+  const Variable w = variable(g, "w", Tensor::from<float>({2}, {1, 2}));
+  const Values both{assign(w, w.value * 2.0f), assign(w, w.value * 3.0f)};
+  CHECK_THROWS_WITH_AS(lower_outputs(g, both), doctest::Contains("'w' is assigned twice in one run"), CompileError);
+}
+
+TEST_CASE("arena tensors that never live together share memory") {
+  Graph g;
+  Value x = placeholder(g, "x", f32, {64, 64});
+  const Value w = placeholder(g, "w", f32, {64, 64});
+  for (int i = 0; i < 6; ++i) x = matmul(x, w);
+  const Program program = lower_outputs(g, {x});
+  CHECK(in_arena(program).size() == 5);
+  CHECK(program.arena_bytes == Dim(2 * 64 * 64 * 4));
+}
