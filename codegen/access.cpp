@@ -27,7 +27,8 @@ int operations_of(const ExprNode& node, DType dtype) {
   if (std::holds_alternative<Constant>(node) || std::holds_alternative<Extent>(node)) return 0;
   if (std::holds_alternative<AxisIndex>(node)) return 0;
   if (const auto* binary = std::get_if<Binary>(&node)) {
-    const bool divides = binary->op == BinaryOp::div || binary->op == BinaryOp::floor_div || binary->op == BinaryOp::mod;
+    const bool divides =
+        binary->op == BinaryOp::div || binary->op == BinaryOp::floor_div || binary->op == BinaryOp::mod;
     return wide * (divides ? 8 : 1);
   }
   if (const auto* unary = std::get_if<Unary>(&node)) return wide * (unary->op == UnaryOp::sqrt ? 8 : 1);

@@ -19,9 +19,9 @@ class Accesses {
   struct Facts {
     std::vector<loop::AxisId> axes;  // that the value varies along, through locals too
     bool reads_local = false;
-    bool reads_stored = false;       // it reads a local, or a tensor that the kernel writes
-    bool always_safe = true;         // evaluating it anywhere does no harm: no checks, no loads that might be outside
-    int operations = 0;              // an estimate of the work, shared parts counted once an occurrence
+    bool reads_stored = false;  // it reads a local, or a tensor that the kernel writes
+    bool always_safe = true;    // evaluating it anywhere does no harm: no checks, no loads that might be outside
+    int operations = 0;         // an estimate of the work, shared parts counted once an occurrence
   };
   const Facts& facts(loop::ExprId id);
   bool varies(loop::ExprId id, loop::AxisId axis);

@@ -11,9 +11,9 @@ namespace lathe {
 namespace {
 
 constexpr std::array<std::pair<InstructionSet, std::string_view>, 4> names = {{{InstructionSet::native, "native"},
-                                                                             {InstructionSet::portable, "portable"},
-                                                                             {InstructionSet::avx2, "avx2"},
-                                                                             {InstructionSet::avx512, "avx512"}}};
+                                                                               {InstructionSet::portable, "portable"},
+                                                                               {InstructionSet::avx2, "avx2"},
+                                                                               {InstructionSet::avx512, "avx512"}}};
 
 }  // namespace
 

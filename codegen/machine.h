@@ -6,12 +6,12 @@ namespace lathe {
 
 /// What schedules may assume of a CPU. It decides how kernels run, never what they compute.
 struct MachineModel {
-  int vector_bits;         // of one register
+  int vector_bits;  // of one register
   int vector_registers;
-  int fma_latency;         // cycles
-  int fma_per_cycle;       // of whole registers
-  int loads_per_cycle;     // of whole registers or broadcasts
-  int accumulators;        // registers that a tile's accumulators may take and still leave room for an epilogue
+  int fma_latency;      // cycles
+  int fma_per_cycle;    // of whole registers
+  int loads_per_cycle;  // of whole registers or broadcasts
+  int accumulators;     // registers that a tile's accumulators may take and still leave room for an epilogue
 };
 
 /// The model of an instruction set; `set` is not `native`.

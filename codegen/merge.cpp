@@ -49,7 +49,8 @@ Kernel merge_pair(Pool& pool, const Kernel& kernel, std::size_t first) {
   const AxisId a = kernel.outer[first];
   const AxisId b = kernel.outer[first + 1];
   const Dim inner = pool.axis(b).extent;
-  const AxisId both = pool.make_axis(pool.axis(a).extent * inner, fmt::format("{}{}", pool.axis(a).name, pool.axis(b).name));
+  const AxisId both =
+      pool.make_axis(pool.axis(a).extent * inner, fmt::format("{}{}", pool.axis(a).name, pool.axis(b).name));
   Substitution substitute(pool);
   substitute.replace(a, floor_div(pool.index(both), pool.extent(inner)));
   substitute.replace(b, mod(pool.index(both), pool.extent(inner)));

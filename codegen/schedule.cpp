@@ -22,7 +22,9 @@ constexpr std::int64_t row_scratch_bytes = 32 * 1024;
 /// Loads in a reduction run far more often than what surrounds it.
 constexpr int reduction_weight = 8;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
 
 struct Access {
   ExprId id;

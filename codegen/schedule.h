@@ -29,7 +29,7 @@ struct Schedule {
   };
 
   Form form = Form::rows;
-  std::vector<loop::AxisId> batch;     // outermost first
+  std::vector<loop::AxisId> batch;  // outermost first
   std::optional<loop::AxisId> row;
   std::optional<loop::AxisId> column;  // map and tile
   int width = 16;                      // elements a vector

@@ -13,7 +13,9 @@ using namespace loop;  // the expression vocabulary is used throughout
 
 namespace {
 
-bool is_unsigned(DType dtype) { return dtype == u8 || dtype == boolean; }
+bool is_unsigned(DType dtype) {
+  return dtype == u8 || dtype == boolean;
+}
 
 /// The integer that every lane of a constant holds.
 const llvm::ConstantInt* uniform_integer(const llvm::Value* value) {
@@ -39,7 +41,9 @@ llvm::Type* Arithmetic::like(DType dtype, llvm::Value* shape) {
   return vector ? llvm::FixedVectorType::get(scalar, vector->getNumElements()) : scalar;
 }
 
-llvm::Constant* Arithmetic::constant(llvm::Type* like, double value) { return llvm::ConstantFP::get(like, value); }
+llvm::Constant* Arithmetic::constant(llvm::Type* like, double value) {
+  return llvm::ConstantFP::get(like, value);
+}
 
 // Adding and taking away 2^mantissa rounds to an integer, half to even; beyond it every number is an integer.
 llvm::Value* Arithmetic::round_to_even(llvm::Value* a) {
@@ -229,7 +233,9 @@ llvm::Value* Arithmetic::cast(DType from, DType to, llvm::Value* a) {
   return is_unsigned(from) ? b_.CreateZExtOrTrunc(a, type) : b_.CreateSExtOrTrunc(a, type);
 }
 
-llvm::Value* Arithmetic::bitcast(DType to, llvm::Value* a) { return b_.CreateBitCast(a, like(to, a)); }
+llvm::Value* Arithmetic::bitcast(DType to, llvm::Value* a) {
+  return b_.CreateBitCast(a, like(to, a));
+}
 
 llvm::Constant* Arithmetic::neutral(ReduceOp op, DType dtype) {
   llvm::Type* type = module_.type(dtype);

@@ -40,9 +40,7 @@ struct KernelEmitter::Evaluate {
     const bool index = divides && dtype == i64 && k.accesses_.non_negative(e.a) && k.accesses_.non_negative(e.b);
     return k.arithmetic_.binary(e.op, type_of(e.a), in(e.a), in(e.b), index);
   }
-  llvm::Value* operator()(const Select& e) const {
-    return k.b.CreateSelect(k.value(e.condition), in(e.a), in(e.b));
-  }
+  llvm::Value* operator()(const Select& e) const { return k.b.CreateSelect(k.value(e.condition), in(e.a), in(e.b)); }
   llvm::Value* operator()(const Fma& e) const { return k.arithmetic_.fma(dtype, in(e.a), in(e.b), in(e.c)); }
   llvm::Value* operator()(const Cast& e) const { return k.arithmetic_.cast(type_of(e.a), e.to, in(e.a)); }
   llvm::Value* operator()(const Bitcast& e) const { return k.arithmetic_.bitcast(e.to, in(e.a)); }
@@ -139,8 +137,8 @@ llvm::Value* KernelEmitter::check(const Check& check) {
     };
     llvm::Value* slot = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), function->getArg(0), module.failure_slot());
     llvm::Value* failure = b.CreateLoad(module.pointer_type(), slot);
-    b.CreateCall(module.fail, {failure, number(static_cast<std::int64_t>(check.check)), scalar(check.index),
-                               scalar(check.detail)});
+    b.CreateCall(module.fail,
+                 {failure, number(static_cast<std::int64_t>(check.check)), scalar(check.index), scalar(check.detail)});
     return Carried{};
   });
   return value(check.value);

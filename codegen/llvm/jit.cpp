@@ -61,10 +61,10 @@ class Dump {
 std::unique_ptr<orc::LLJIT> make_jit() {
   orc::LLJITBuilder builder;
   builder.setPlatformSetUp(orc::setUpInactivePlatform);
-  builder.setObjectLinkingLayerCreator([](orc::ExecutionSession& session, const llvm::Triple&)
-                                           -> llvm::Expected<std::unique_ptr<orc::ObjectLayer>> {
-    return std::make_unique<orc::ObjectLinkingLayer>(session);
-  });
+  builder.setObjectLinkingLayerCreator(
+      [](orc::ExecutionSession& session, const llvm::Triple&) -> llvm::Expected<std::unique_ptr<orc::ObjectLayer>> {
+        return std::make_unique<orc::ObjectLinkingLayer>(session);
+      });
   return emit::unwrap(builder.create(), "creating the JIT");
 }
 

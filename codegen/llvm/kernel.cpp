@@ -39,7 +39,8 @@ void KernelEmitter::find_buffers(std::span<const Stage> stages) {
   std::vector<TensorId> tensors;
   for (const ExprId id : post_order(pool(), roots)) {
     const auto* load = std::get_if<Load>(&pool().node(id));
-    if (load && std::find(tensors.begin(), tensors.end(), load->tensor) == tensors.end()) tensors.push_back(load->tensor);
+    if (load && std::find(tensors.begin(), tensors.end(), load->tensor) == tensors.end())
+      tensors.push_back(load->tensor);
   }
   llvm::MDBuilder metadata(module.context);
   llvm::MDNode* domain = metadata.createAnonymousAliasScopeDomain(function->getName());
@@ -50,7 +51,8 @@ void KernelEmitter::find_buffers(std::span<const Stage> stages) {
   };
   std::vector<std::pair<TensorId, llvm::MDNode*>> scopes;
   for (const TensorId tensor : tensors) {
-    const auto shared = std::find_if(scopes.begin(), scopes.end(), [&](const auto& s) { return same_place(s.first, tensor); });
+    const auto shared =
+        std::find_if(scopes.begin(), scopes.end(), [&](const auto& s) { return same_place(s.first, tensor); });
     llvm::MDNode* scope = shared != scopes.end()
                               ? shared->second
                               : metadata.createAnonymousAliasScope(domain, module.program.tensor(tensor).name);
@@ -121,8 +123,9 @@ void KernelEmitter::place_local(LocalId local, std::int64_t rows) {
   const std::int64_t elements = element_count(info.extents).constant();
   const std::int64_t line = 64 / static_cast<std::int64_t>(size_of(info.dtype));
   const std::int64_t row_elements = info.extents.empty() ? 1 : (elements + line - 1) / line * line;
-  rows_[local] = {stack_array(module.memory_type(info.dtype), static_cast<std::uint64_t>(row_elements * rows), info.name.c_str()),
-                  row_elements, rows > 1};
+  rows_[local] = {
+      stack_array(module.memory_type(info.dtype), static_cast<std::uint64_t>(row_elements * rows), info.name.c_str()),
+      row_elements, rows > 1};
 }
 
 KernelEmitter::Key KernelEmitter::key(ExprId id, Form form) {
@@ -227,9 +230,10 @@ Carried KernelEmitter::vectors(AxisId axis, llvm::Value* begin, llvm::Value* len
   llvm::Value* whole = b.CreateAnd(length, number(-std::int64_t{width}));
   llvm::Value* middle = b.CreateNSWAdd(begin, whole);
   // With a length that is known the loop is, wherever it begins.
-  Carried carried = loop(number(0), whole, width, initial, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> values) {
-    return part(b.CreateNSWAdd(begin, index), nullptr, values);
-  });
+  Carried carried =
+      loop(number(0), whole, width, initial, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> values) {
+        return part(b.CreateNSWAdd(begin, index), nullptr, values);
+      });
   llvm::Value* rest = b.CreateSub(length, whole);
   return when(b.CreateICmpNE(rest, number(0)), carried, [&] {
     llvm::SmallVector<llvm::Constant*> lanes;

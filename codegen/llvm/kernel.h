@@ -149,7 +149,7 @@ class KernelEmitter : public FunctionEmitter {
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias
   std::vector<std::unordered_map<Key, Known, KeyHash>> scopes_;
   Space space_;
-  int row_ = 0;     // the current point
+  int row_ = 0;  // the current point
   int column_ = 0;
   bool in_entry_ = false;
 };

@@ -41,9 +41,9 @@ llvm::Type* ModuleEmitter::memory_type(DType dtype) const {
 
 llvm::Function* ModuleEmitter::make_function(const std::string& name, llvm::Type* result,
                                              llvm::ArrayRef<llvm::Type*> parameters, bool visible) const {
-  auto* function = llvm::Function::Create(llvm::FunctionType::get(result, parameters, false),
-                                          visible ? llvm::Function::ExternalLinkage : llvm::Function::InternalLinkage,
-                                          name, module);
+  auto* function =
+      llvm::Function::Create(llvm::FunctionType::get(result, parameters, false),
+                             visible ? llvm::Function::ExternalLinkage : llvm::Function::InternalLinkage, name, module);
   function->setDoesNotThrow();
   function->addFnAttr("target-cpu", target.cpu);
   if (!target.features.empty()) function->addFnAttr("target-features", target.features);
@@ -55,8 +55,8 @@ llvm::Function* ModuleEmitter::make_function(const std::string& name, llvm::Type
 }
 
 llvm::Function* ModuleEmitter::make_kernel(const std::string& name) const {
-  llvm::Function* function = make_function(name, llvm::Type::getVoidTy(context),
-                                           {pointer_type(), i64_type(), i64_type()});
+  llvm::Function* function =
+      make_function(name, llvm::Type::getVoidTy(context), {pointer_type(), i64_type(), i64_type()});
   function->getArg(0)->setName("frame");
   function->getArg(1)->setName("begin");
   function->getArg(2)->setName("end");
@@ -91,8 +91,8 @@ llvm::Function* ModuleEmitter::emit_fail() const {
   llvm::Value* lock = field(offsetof(abi::Failure, lock), "lock");
   b.CreateBr(spin);
   b.SetInsertPoint(spin);
-  llvm::Value* taken = b.CreateAtomicRMW(llvm::AtomicRMWInst::Xchg, lock, b.getInt32(1), llvm::Align(4),
-                                         llvm::AtomicOrdering::Acquire);
+  llvm::Value* taken =
+      b.CreateAtomicRMW(llvm::AtomicRMWInst::Xchg, lock, b.getInt32(1), llvm::Align(4), llvm::AtomicOrdering::Acquire);
   b.CreateCondBr(b.CreateICmpEQ(taken, b.getInt32(0)), compare, spin);
   b.SetInsertPoint(compare);
   llvm::Value* old_check = b.CreateLoad(i64, check_field);
@@ -110,7 +110,9 @@ llvm::Function* ModuleEmitter::emit_fail() const {
   return function;
 }
 
-std::string constant_symbol(loop::TensorId id) { return fmt::format("lathe_constant_{}", static_cast<unsigned>(id)); }
+std::string constant_symbol(loop::TensorId id) {
+  return fmt::format("lathe_constant_{}", static_cast<unsigned>(id));
+}
 
 bool is_embedded(const Tensor& constant) {
   constexpr std::size_t most_bytes = 64 * 1024;  // more would slow code generation down

@@ -56,7 +56,8 @@ class PanelEmitter {
   void map(llvm::Value* begin, llvm::Value* first_row, llvm::Value* end_row) {
     k_.loop(first_row, end_row, 1, [&](llvm::Value* row) {
       if (schedule_.row) k_.bind(*schedule_.row, row);
-      k_.vectors(*schedule_.column, begin, panel_length(begin), schedule_.width, [&] { k_.evaluate(schedule_.stages); });
+      k_.vectors(*schedule_.column, begin, panel_length(begin), schedule_.width,
+                 [&] { k_.evaluate(schedule_.stages); });
     });
   }
 
@@ -162,7 +163,8 @@ class PanelEmitter {
     llvm::AllocaInst* memory = k_.stack_array(type, static_cast<std::uint64_t>(space.points()), "spilled");
     for (int row = 0; row < space.rows; ++row) {
       for (int column = 0; column < space.vectors; ++column) {
-        llvm::Value* at = k_.b.CreateConstInBoundsGEP1_64(type, memory, static_cast<unsigned>(row * space.vectors + column));
+        llvm::Value* at =
+            k_.b.CreateConstInBoundsGEP1_64(type, memory, static_cast<unsigned>(row * space.vectors + column));
         k_.b.CreateStore(k_.get_register(local, row, column), at);
       }
     }
@@ -227,6 +229,8 @@ void for_each_run(KernelEmitter& k, const Schedule& schedule,
   });
 }
 
-void emit_panels(KernelEmitter& kernel, const Schedule& schedule) { PanelEmitter(kernel, schedule).emit(); }
+void emit_panels(KernelEmitter& kernel, const Schedule& schedule) {
+  PanelEmitter(kernel, schedule).emit();
+}
 
 }  // namespace lathe::emit

@@ -155,11 +155,15 @@ class ProgramEmitter : public FunctionEmitter {
           llvm::Value* grain = b.CreateSDiv(b.CreateNSWAdd(items, b.CreateNSWSub(chunks, number(1))), chunks);
           auto* type = llvm::FunctionType::get(
               b.getVoidTy(),
-              {module.pointer_type(), module.pointer_type(), module.pointer_type(), b.getInt64Ty(), b.getInt64Ty()}, false);
-          b.CreateCall(type, parallel_for_,
-                       {field(offsetof(abi::Arguments, parallel_context), "parallel_context"), chunk, frame_, items, grain});
+              {module.pointer_type(), module.pointer_type(), module.pointer_type(), b.getInt64Ty(), b.getInt64Ty()},
+              false);
+          b.CreateCall(
+              type, parallel_for_,
+              {field(offsetof(abi::Arguments, parallel_context), "parallel_context"), chunk, frame_, items, grain});
         },
-        [&] { b.CreateCall(chunk, {frame_, number(0), items}); });
+        [&] {
+          b.CreateCall(chunk, {frame_, number(0), items});
+        });
   }
 
   void perform(const ScatterKernel& scatter, std::size_t number_) {
@@ -169,7 +173,8 @@ class ProgramEmitter : public FunctionEmitter {
   void perform(const HostStep& step, std::size_t number_) {
     llvm::Value* host = field(offsetof(abi::Arguments, host), "host");
     when(b.CreateIsNotNull(host), {}, [&] {
-      auto* type = llvm::FunctionType::get(b.getVoidTy(), {module.pointer_type(), b.getInt64Ty(), module.pointer_type()}, false);
+      auto* type =
+          llvm::FunctionType::get(b.getVoidTy(), {module.pointer_type(), b.getInt64Ty(), module.pointer_type()}, false);
       b.CreateCall(type, host,
                    {field(offsetof(abi::Arguments, host_context), "host_context"),
                     number(static_cast<std::int64_t>(number_)), addresses_.at(static_cast<std::size_t>(step.tensor))});
@@ -209,6 +214,8 @@ class ProgramEmitter : public FunctionEmitter {
 
 }  // namespace
 
-void emit_program(ModuleEmitter& module) { ProgramEmitter(module).emit(); }
+void emit_program(ModuleEmitter& module) {
+  ProgramEmitter(module).emit();
+}
 
 }  // namespace lathe::emit

@@ -152,7 +152,8 @@ llvm::Value* KernelEmitter::fold_lanes(const Reduce& reduce, DType dtype, llvm::
       low.push_back(lane);
       high.push_back(lane + half);
     }
-    lanes = arithmetic_.combine(reduce.op, dtype, b.CreateShuffleVector(lanes, low), b.CreateShuffleVector(lanes, high));
+    lanes =
+        arithmetic_.combine(reduce.op, dtype, b.CreateShuffleVector(lanes, low), b.CreateShuffleVector(lanes, high));
   }
   return b.CreateExtractElement(lanes, b.getInt64(0));
 }

@@ -22,9 +22,8 @@ class RowEmitter {
         return;
       }
       const int rows = schedule_.row_tiles.front();
-      k_.loop(first_row, end_row, rows, [&](llvm::Value* row) {
-        block(row, k_.smaller(k_.number(rows), k_.b.CreateNSWSub(end_row, row)));
-      });
+      k_.loop(first_row, end_row, rows,
+              [&](llvm::Value* row) { block(row, k_.smaller(k_.number(rows), k_.b.CreateNSWSub(end_row, row))); });
     });
   }
 
@@ -135,7 +134,8 @@ class RowEmitter {
   void tiles(const Stage& stage, llvm::Value* row, llvm::Value* count) {
     llvm::Value* begin = k_.number(0);
     for (const int rows : schedule_.row_tiles) {
-      llvm::Value* whole = k_.b.CreateNSWMul(k_.b.CreateSDiv(k_.b.CreateNSWSub(count, begin), k_.number(rows)), k_.number(rows));
+      llvm::Value* whole =
+          k_.b.CreateNSWMul(k_.b.CreateSDiv(k_.b.CreateNSWSub(count, begin), k_.number(rows)), k_.number(rows));
       llvm::Value* end = k_.b.CreateNSWAdd(begin, whole);
       k_.loop(begin, end, rows, [&](llvm::Value* offset) {
         k_.bind(*schedule_.row, k_.b.CreateNSWAdd(row, offset));
@@ -143,9 +143,8 @@ class RowEmitter {
         Space space;
         space.row = schedule_.row;
         space.rows = rows;
-        k_.within(space, [&] {
-          k_.nest(std::span(stage.inner).first(stage.inner.size() - 1), [&] { tile(stage, rows); });
-        });
+        k_.within(space,
+                  [&] { k_.nest(std::span(stage.inner).first(stage.inner.size() - 1), [&] { tile(stage, rows); }); });
       });
       begin = end;
     }

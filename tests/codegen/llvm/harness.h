@@ -158,7 +158,8 @@ enum class Fill { numbers, whole_numbers, specials };
 
 class Memory {
  public:
-  Memory(const Program& program, const std::vector<std::int64_t>& symbols, Fill fill, unsigned seed) : symbols_(symbols) {
+  Memory(const Program& program, const std::vector<std::int64_t>& symbols, Fill fill, unsigned seed)
+      : symbols_(symbols) {
     Bindings bindings;
     for (std::size_t i = 0; i < program.symbols.size(); ++i) bindings.bind(program.symbols[i], symbols[i]);
     std::mt19937 random(seed);
@@ -178,9 +179,16 @@ class Memory {
   }
 
   abi::Arguments arguments() {
-    return {input_pointers_.data(), output_pointers_.data(), variable_pointers_.data(), arena.front().data(),
-            symbols_.data(),        nullptr,                 nullptr,                   nullptr,
-            nullptr,                &failure};
+    return {input_pointers_.data(),
+            output_pointers_.data(),
+            variable_pointers_.data(),
+            arena.front().data(),
+            symbols_.data(),
+            nullptr,
+            nullptr,
+            nullptr,
+            nullptr,
+            &failure};
   }
 
   std::vector<Guarded> inputs, outputs, variables, arena;

@@ -126,7 +126,8 @@ TEST_CASE("values of different dtypes meet in one kernel") {
 TEST_CASE("constants are part of the program, small ones and large ones") {
   for (const std::int64_t size : {12, 40'000}) {
     Tensor value(f32, {size});
-    for (std::size_t i = 0; i < static_cast<std::size_t>(size); ++i) value.data<float>()[i] = 0.25F * static_cast<float>(i);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(size); ++i)
+      value.data<float>()[i] = 0.25F * static_cast<float>(i);
     Builder b;
     const TensorId c = b.constant(value);
     const TensorId x = b.input(f32, {dim("n"), size});
