@@ -133,7 +133,7 @@ class Grouper {
 
   /// Makes `from` part of `into` if both run over the same outer points and no third group stands between them.
   bool merge(std::size_t from, std::size_t into) {
-    if (from == into || groups_[from].outer != groups_[into].outer || groups_[from].outer.empty()) return false;
+    if (from == into || groups_[from].outer != groups_[into].outer) return false;
     if (is_scatter(groups_[from].members.front()) || is_scatter(groups_[into].members.front())) return false;
     if (is_tiled(from)) return false;
     if (is_tiled(into) && !only_maps(from)) return false;
@@ -192,7 +192,8 @@ class Grouper {
     return tensors;
   }
 
-  // Two loops over the same domain that read the same tensor read it once when they are one loop.
+  // Two loops over the same domain that read the same tensor read it once when they are one loop. Single numbers that
+  // need no loop are computed together.
   void merge_siblings() {
     for (std::size_t a = 0; a < groups_.size(); ++a) {
       for (std::size_t b = a + 1; b < groups_.size(); ++b) {
@@ -202,7 +203,8 @@ class Grouper {
         const std::set<TensorId> left = reads(a);
         const std::set<TensorId> right = reads(b);
         const bool share = std::any_of(left.begin(), left.end(), [&](TensorId id) { return right.contains(id); });
-        if (share) merge(b, a);
+        const bool numbers = groups_[a].outer.empty() && only_maps(a) && only_maps(b);
+        if (share || numbers) merge(b, a);
       }
     }
   }

@@ -29,7 +29,7 @@ Program lower_outputs(Graph& graph, const Values& outputs, LowerOptions options 
   std::vector<Graph::Output> named;
   for (const Value& output : outputs) named.push_back({"out" + std::to_string(named.size()), output.id()});
   graph.set_outputs(named);
-  return lower(dead_code(graph), options);
+  return lower(eliminate_dead_code(graph), options);
 }
 
 std::vector<const loop::Kernel*> kernels(const Program& program) {
