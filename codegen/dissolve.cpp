@@ -150,11 +150,22 @@ class Dissolver {
     const int operations = cost(*lowered_.pool, *root);
     if (operations == 0) return true;
     if (needed_[number(id)] || uses.in_contraction) return false;
-    if (uses.consumers.size() == 1 && !uses.repeated) return true;
+    if (uses.consumers.size() == 1 && !uses.repeated) return !joins_reductions(id);
     const std::vector<loop::Load> loads = lowered_.loads(id);
     const bool epilogue = std::any_of(
         loads.begin(), loads.end(), [&](const loop::Load& load) { return lowered_.reduction(load.tensor) != nullptr; });
     return operations <= cheap && !epilogue;
+  }
+
+  /// Whether a definition makes one number out of several reductions' results: it belongs where they are at hand.
+  bool joins_reductions(TensorId id) const {
+    const Dim points = domain_size(lowered_, id);
+    int results = 0;
+    for (const loop::Load& load : lowered_.loads(id)) {
+      if (lowered_.reduction(load.tensor) && element_count(lowered_.tensor(load.tensor).type.shape) == points)
+        ++results;
+    }
+    return results > 1;
   }
 
   void inline_into(TensorId id) {
