@@ -155,6 +155,14 @@ class Grouper {
                        [&](TensorId id) { return !lowered_.reduction(id) && rank(id) == groups_[g].outer.size(); });
   }
 
+  /// Single numbers that update no variable, which has its own place in the order of things.
+  bool is_plain_numbers(std::size_t g) const {
+    return groups_[g].outer.empty() && only_maps(g) &&
+           std::none_of(lowered_.targets.begin(), lowered_.targets.end(), [&](const Target& target) {
+             return group_of(target.tensor) == g && lowered_.tensor(target.destination).role == Role::variable;
+           });
+  }
+
   /// Whether some member of `g` needs, directly or through others, a member of `on`.
   bool depends(std::size_t g, std::size_t on) const {
     if (g == on) return false;
@@ -203,7 +211,7 @@ class Grouper {
         const std::set<TensorId> left = reads(a);
         const std::set<TensorId> right = reads(b);
         const bool share = std::any_of(left.begin(), left.end(), [&](TensorId id) { return right.contains(id); });
-        const bool numbers = groups_[a].outer.empty() && only_maps(a) && only_maps(b);
+        const bool numbers = is_plain_numbers(a) && is_plain_numbers(b);
         if (share || numbers) merge(b, a);
       }
     }
