@@ -155,12 +155,11 @@ class Grouper {
                        [&](TensorId id) { return !lowered_.reduction(id) && rank(id) == groups_[g].outer.size(); });
   }
 
-  /// Single numbers that update no variable, which has its own place in the order of things.
-  bool is_plain_numbers(std::size_t g) const {
-    return groups_[g].outer.empty() && only_maps(g) &&
-           std::none_of(lowered_.targets.begin(), lowered_.targets.end(), [&](const Target& target) {
-             return group_of(target.tensor) == g && lowered_.tensor(target.destination).role == Role::variable;
-           });
+  /// An update has its own place in the order of things: after all reads of the old value and all that can fail.
+  bool updates_variable(std::size_t g) const {
+    return std::any_of(lowered_.targets.begin(), lowered_.targets.end(), [&](const Target& target) {
+      return group_of(target.tensor) == g && lowered_.tensor(target.destination).role == Role::variable;
+    });
   }
 
   /// Whether some member of `g` needs, directly or through others, a member of `on`.
@@ -205,16 +204,21 @@ class Grouper {
   void merge_siblings() {
     for (std::size_t a = 0; a < groups_.size(); ++a) {
       for (std::size_t b = a + 1; b < groups_.size(); ++b) {
-        if (groups_[a].members.empty() || groups_[b].members.empty()) continue;
-        if (groups_[a].outer != groups_[b].outer || is_tiled(a) || is_tiled(b) || depends(b, a) || depends(a, b))
-          continue;
-        const std::set<TensorId> left = reads(a);
-        const std::set<TensorId> right = reads(b);
-        const bool share = std::any_of(left.begin(), left.end(), [&](TensorId id) { return right.contains(id); });
-        const bool numbers = is_plain_numbers(a) && is_plain_numbers(b);
-        if (share || numbers) merge(b, a);
+        if (is_sibling(a) && is_sibling(b) && groups_[a].outer == groups_[b].outer && worth_merging(a, b) &&
+            !depends(b, a) && !depends(a, b)) {
+          merge(b, a);
+        }
       }
     }
+  }
+
+  bool is_sibling(std::size_t g) const { return !groups_[g].members.empty() && !is_tiled(g) && !updates_variable(g); }
+
+  bool worth_merging(std::size_t a, std::size_t b) const {
+    if (groups_[a].outer.empty() && only_maps(a) && only_maps(b)) return true;
+    const std::set<TensorId> left = reads(a);
+    const std::set<TensorId> right = reads(b);
+    return std::any_of(left.begin(), left.end(), [&](TensorId id) { return right.contains(id); });
   }
 
   /// Non-empty groups in dependency order, otherwise as they began.
