@@ -22,7 +22,8 @@
 /// - Casts from float to integer truncate and saturate, NaN becomes 0; between integers they wrap; to bool they
 ///   compare with zero.
 /// - Indices are i64. An index is inside its axis for every element that is used; Select's two arms are both safe to
-///   evaluate, so a guarded load clamps its index first.
+///   evaluate, so a guarded load clamps its index first. A tensor without elements has no such index: it is read at 0
+///   along every axis, what comes is not used, and its memory must bear the reading of one element.
 namespace lathe::loop {
 
 enum class ExprId : std::uint32_t {};
