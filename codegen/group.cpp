@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <lathe/codegen/reach.h>
+
 namespace lathe {
 namespace {
 
@@ -164,18 +166,7 @@ class Grouper {
 
   /// Whether some member of `g` needs, directly or through others, a member of `on`.
   bool depends(std::size_t g, std::size_t on) const {
-    if (g == on) return false;
-    std::set<std::size_t> seen{g};
-    std::vector<std::size_t> stack{g};
-    while (!stack.empty()) {
-      const std::size_t next = stack.back();
-      stack.pop_back();
-      if (next == on) return true;
-      for (const std::size_t producer : producers_of(next)) {
-        if (seen.insert(producer).second) stack.push_back(producer);
-      }
-    }
-    return false;
+    return g != on && reaches(g, on, [&](std::size_t next) { return producers_of(next); });
   }
 
   std::set<std::size_t> producers_of(std::size_t g) const {

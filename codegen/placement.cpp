@@ -4,6 +4,8 @@
 #include <optional>
 #include <set>
 
+#include <lathe/codegen/reach.h>
+
 namespace lathe {
 namespace {
 
@@ -174,17 +176,7 @@ class Placer {
 
   /// Whether group `g` must run after group `on`.
   bool needs(std::size_t g, std::size_t on) const {
-    std::set<std::size_t> seen{g};
-    std::vector<std::size_t> stack{g};
-    while (!stack.empty()) {
-      const std::size_t next = stack.back();
-      stack.pop_back();
-      if (next == on) return true;
-      for (const std::size_t earlier : before_[next]) {
-        if (seen.insert(earlier).second) stack.push_back(earlier);
-      }
-    }
-    return false;
+    return reaches(g, on, [&](std::size_t next) -> const std::set<std::size_t>& { return before_[next]; });
   }
 
   void sort() {
