@@ -96,6 +96,7 @@ class Dissolver {
       : lowered_(lowered), uses_(lowered.tensors.size()), gone_(lowered.tensors.size(), false), needed_(gone_) {
     for (const Target& target : lowered.targets) needed_[number(target.tensor)] = true;
     for (const loop::HostStep& step : lowered.host_steps) uses_[number(step.tensor)].pinned = true;
+    for (std::size_t i = 0; i < lowered.tensors.size(); ++i) results_.push_back(results_of(static_cast<TensorId>(i)));
   }
 
   // Users come after what they use, so walking backwards meets every tensor with its uses decided.
@@ -150,11 +151,27 @@ class Dissolver {
     const int operations = cost(*lowered_.pool, *root);
     if (operations == 0) return true;
     if (needed_[number(id)] || uses.in_contraction) return false;
-    if (uses.consumers.size() == 1 && !uses.repeated) return true;
+    if (uses.consumers.size() == 1 && !uses.repeated) return !joins_reductions(id);
     const std::vector<loop::Load> loads = lowered_.loads(id);
     const bool epilogue = std::any_of(
         loads.begin(), loads.end(), [&](const loop::Load& load) { return lowered_.reduction(load.tensor) != nullptr; });
     return operations <= cheap && !epilogue;
+  }
+
+  /// Whether a definition makes one number out of several reductions' results: it belongs where they are at hand.
+  bool joins_reductions(TensorId id) const { return results_[number(id)].size() > 1; }
+
+  /// The reductions that an element of a map is made from, one result of each, directly or through other maps.
+  std::set<TensorId> results_of(TensorId id) const {
+    std::set<TensorId> results;
+    if (!lowered_.expression(id) || lowered_.reduction(id)) return results;
+    const Dim points = domain_size(lowered_, id);
+    for (const loop::Load& load : lowered_.loads(id)) {
+      if (element_count(lowered_.tensor(load.tensor).type.shape) != points) continue;
+      if (lowered_.reduction(load.tensor)) results.insert(load.tensor);
+      results.insert(results_[number(load.tensor)].begin(), results_[number(load.tensor)].end());
+    }
+    return results;
   }
 
   void inline_into(TensorId id) {
@@ -171,6 +188,7 @@ class Dissolver {
   }
 
   Lowered& lowered_;
+  std::vector<std::set<TensorId>> results_;
   std::vector<Uses> uses_;
   std::vector<bool> gone_;    // inlined into every use
   std::vector<bool> needed_;  // a target: its definition stays even where its uses inline it

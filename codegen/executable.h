@@ -17,6 +17,8 @@ namespace lathe {
 enum class InstructionSet { native, portable, avx2, avx512 };
 
 std::string_view to_string(InstructionSet set);
+/// Whether this machine's CPU runs code for `set`.
+bool is_available(InstructionSet set);
 /// Throws CompileError listing the names if `name` is none of them.
 InstructionSet parse_instruction_set(std::string_view name);
 

@@ -133,7 +133,7 @@ class Grouper {
 
   /// Makes `from` part of `into` if both run over the same outer points and no third group stands between them.
   bool merge(std::size_t from, std::size_t into) {
-    if (from == into || groups_[from].outer != groups_[into].outer || groups_[from].outer.empty()) return false;
+    if (from == into || groups_[from].outer != groups_[into].outer) return false;
     if (is_scatter(groups_[from].members.front()) || is_scatter(groups_[into].members.front())) return false;
     if (is_tiled(from)) return false;
     if (is_tiled(into) && !only_maps(from)) return false;
@@ -153,6 +153,13 @@ class Grouper {
   bool only_maps(std::size_t g) const {
     return std::all_of(groups_[g].members.begin(), groups_[g].members.end(),
                        [&](TensorId id) { return !lowered_.reduction(id) && rank(id) == groups_[g].outer.size(); });
+  }
+
+  /// An update has its own place in the order of things: after all reads of the old value and all that can fail.
+  bool updates_variable(std::size_t g) const {
+    return std::any_of(lowered_.targets.begin(), lowered_.targets.end(), [&](const Target& target) {
+      return group_of(target.tensor) == g && lowered_.tensor(target.destination).role == Role::variable;
+    });
   }
 
   /// Whether some member of `g` needs, directly or through others, a member of `on`.
@@ -192,19 +199,26 @@ class Grouper {
     return tensors;
   }
 
-  // Two loops over the same domain that read the same tensor read it once when they are one loop.
+  // Two loops over the same domain that read the same tensor read it once when they are one loop. Single numbers that
+  // need no loop are computed together.
   void merge_siblings() {
     for (std::size_t a = 0; a < groups_.size(); ++a) {
       for (std::size_t b = a + 1; b < groups_.size(); ++b) {
-        if (groups_[a].members.empty() || groups_[b].members.empty()) continue;
-        if (groups_[a].outer != groups_[b].outer || is_tiled(a) || is_tiled(b) || depends(b, a) || depends(a, b))
-          continue;
-        const std::set<TensorId> left = reads(a);
-        const std::set<TensorId> right = reads(b);
-        const bool share = std::any_of(left.begin(), left.end(), [&](TensorId id) { return right.contains(id); });
-        if (share) merge(b, a);
+        if (is_sibling(a) && is_sibling(b) && groups_[a].outer == groups_[b].outer && worth_merging(a, b) &&
+            !depends(b, a) && !depends(a, b)) {
+          merge(b, a);
+        }
       }
     }
+  }
+
+  bool is_sibling(std::size_t g) const { return !groups_[g].members.empty() && !is_tiled(g) && !updates_variable(g); }
+
+  bool worth_merging(std::size_t a, std::size_t b) const {
+    if (groups_[a].outer.empty() && only_maps(a) && only_maps(b)) return true;
+    const std::set<TensorId> left = reads(a);
+    const std::set<TensorId> right = reads(b);
+    return std::any_of(left.begin(), left.end(), [&](TensorId id) { return right.contains(id); });
   }
 
   /// Non-empty groups in dependency order, otherwise as they began.

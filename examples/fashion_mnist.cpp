@@ -26,13 +26,6 @@ namespace {
 
 constexpr auto& classes = data::fashion_mnist_classes;
 
-/// The first `rows` of a tensor, without a copy; `shape` is where the view keeps its extents.
-TensorView first_rows(const Tensor& tensor, std::int64_t rows, Extents& shape) {
-  shape = tensor.shape();
-  shape[0] = std::min(rows, shape[0]);
-  return {tensor.dtype(), shape, tensor.bytes().data()};
-}
-
 nlohmann::json report(const Sequential& model, const History& history, const Measurements& test) {
   const ProgramStatistics program = model.training_step().statistics();
   nlohmann::json epochs = nlohmann::json::array();
@@ -71,11 +64,6 @@ void draw(const TrainingArguments& arguments, const data::FashionMnist& data, co
 
 void train(const TrainingArguments& arguments) {
   const auto data = data::fashion_mnist(arguments.data);
-  const std::int64_t count = arguments.limit.value_or(data.train_images.shape()[0]);
-  Extents images_shape;
-  Extents labels_shape;
-  const TensorView images = first_rows(data.train_images, count, images_shape);
-  const TensorView labels = first_rows(data.train_labels, count, labels_shape);
 
   Sequential model{
       Rescaling{1.0 / 255},  // in the graph, so that the pictures stay bytes
@@ -90,9 +78,10 @@ void train(const TrainingArguments& arguments) {
                  .metrics = {accuracy()},
                  .session = arguments.session()});
 
-  const History history = model.fit(images, labels,
+  const History history = model.fit(data.train_images, data.train_labels,
                                     {.epochs = arguments.epochs,
                                      .batch_size = arguments.batch,
+                                     .limit = arguments.limit,
                                      .validation = Examples{data.test_images, data.test_labels}});
   const Measurements test = model.evaluate(data.test_images, data.test_labels);
   fmt::print("\nTest loss: {:.4f}, test accuracy: {:.4f}\n", test.at("loss"), test.at("accuracy"));

@@ -58,16 +58,15 @@ void train(const examples::TrainingArguments& arguments) {
   session.initialize();
   Callable step =
       session.prepare({classifier.loss, classifier.accuracy, classifier.train}, {classifier.images, classifier.labels});
-  data::Batches batches(data::Dataset({data.train_images, data.train_labels}),
+  data::Batches batches(data::Dataset({data.train_images, data.train_labels}, arguments.limit),
                         {.size = arguments.batch, .shuffle_seed = arguments.seed});
-  const std::int64_t limit = arguments.limit.value_or(data.train_images.shape()[0]);
 
   for (std::int64_t epoch = 0; epoch < arguments.epochs; ++epoch) {
     double loss = 0;
     double accuracy = 0;
     std::int64_t seen = 0;
     batches.start(epoch);
-    for (auto batch = batches.next(); !batch.empty() && seen < limit; batch = batches.next()) {
+    for (auto batch = batches.next(); !batch.empty(); batch = batches.next()) {
       const std::int64_t rows = batch[0].shape[0];
       const auto measured = step(batch);
       loss += measured[0].item<float>() * static_cast<double>(rows);

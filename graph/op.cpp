@@ -54,6 +54,10 @@ bool is_pure(Kind kind) {
   return false;
 }
 
+bool has_effect(Kind kind) {
+  return kind == Kind::assign || kind == Kind::effect || kind == Kind::host;
+}
+
 Op::Op(OpSpec spec) : OpSpec(std::move(spec)) {
   ensure(gradient != nullptr || !not_differentiable.empty(),
          fmt::format("op '{}' has no gradient and does not say why", name));

@@ -37,6 +37,8 @@ std::string_view to_string(Kind kind);
 /// Whether a node of this kind is a function of its inputs and attributes and nothing more: equal nodes are equal, and
 /// an unused one can go.
 bool is_pure(Kind kind);
+/// Whether a run that reaches a node of this kind does something beside computing its outputs.
+bool has_effect(Kind kind);
 
 /// An attribute that an op takes. Without a default it must be given.
 struct AttributeSpec {

@@ -25,7 +25,8 @@ namespace lathe {
 // characters stand in quotes. `counters` tells how many fresh symbols and random streams were handed out, and `equal`
 // which symbols were found to be equal to what.
 //
-// Attributes: true; 3; 1.5, inf, nan; "text"; f32; extents (2, 3); a shape [n + m, 2*n]; a tensor f32 [2] {1.5, -0.0}.
+// Attributes: true; 3; 1.5, inf, nan; "text"; f32; extents (2, 3); a shape [n + m, 2*n, ?], where ? is open; a tensor
+// f32 [2] {1.5, -0.0}.
 //
 // A person who writes a graph may leave out types (they are inferred and, if given, compared), attributes that have
 // defaults, and names (a node is then called like its op). A line that starts with '#' is a comment.

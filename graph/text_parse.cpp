@@ -58,6 +58,7 @@ void parse_list(Cursor& in, std::string_view open, std::string_view close, const
 
 Dim parse_extent(Cursor& in, std::string_view ends) {
   const std::string_view text = trimmed(in.until(ends));
+  if (text == "?") return None;
   const auto extent = parse_dim(text);
   if (!extent) in.fail(fmt::format("'{}' is no extent", text));
   return *extent;

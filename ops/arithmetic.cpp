@@ -26,8 +26,8 @@ InferredTypes infer_numbers(const InferContext& context) {
 
 InferredTypes infer_division(const InferContext& context) {
   if (is_integer(context.in(0).dtype)) {
-    context.fail(fmt::format("divides floats, and input 0 is {}: use floor_div, or cast it first",
-                             to_string(context.in(0))));
+    context.fail(
+        fmt::format("divides floats, and input 0 is {}: use floor_div, or cast it first", to_string(context.in(0))));
   }
   return infer_numbers(context);
 }
@@ -167,10 +167,11 @@ const Op div{{
     .min_inputs = 2,
     .max_inputs = 2,
     .infer = infer_division,
-    .gradient = [](const GradientContext& g) {
-      const Value da = g.dy() / g.in(1);
-      return to_operands(g, da, -(da * g.y()));
-    },
+    .gradient =
+        [](const GradientContext& g) {
+          const Value da = g.dy() / g.in(1);
+          return to_operands(g, da, -(da * g.y()));
+        },
     .lower = [](loop::Body& body) { body.yield(body.in(0) / body.in(1)); },
     .rewrites = {neutral("x / 1", 1, false)},
     .onnx = "Div",
@@ -245,13 +246,12 @@ const Op mod{{
     .min_inputs = 2,
     .max_inputs = 2,
     .infer = infer_numbers,
-    .gradient = [](const GradientContext& g) {
-      return to_operands(g, g.dy(), -(g.dy() * lathe::floor_div(g.in(0), g.in(1))));
-    },
+    .gradient =
+        [](const GradientContext& g) { return to_operands(g, g.dy(), -(g.dy() * lathe::floor_div(g.in(0), g.in(1)))); },
     .lower = [](loop::Body& body) { body.yield(loop::mod(body.in(0), body.in(1))); },
     .onnx = "Mod",
-    .samples = binary_samples([](double a, double b) { return a - b * std::floor(a / b); }, true, {},
-                              {.low = 0.5, .high = 3}),
+    .samples =
+        binary_samples([](double a, double b) { return a - b * std::floor(a / b); }, true, {}, {.low = 0.5, .high = 3}),
     .bad_samples = binary_bad_samples(),
 }};
 
@@ -304,7 +304,9 @@ Value sum_to_shape(Value x, const Shape& shape, std::source_location where) {
     const bool stretched = axis < offset || (to[axis - offset] == Dim(1) && from[axis] != Dim(1));
     if (stretched) axes.push_back(static_cast<std::int64_t>(axis));
   }
-  const Value summed = axes.empty() ? x : sum(x, axes, true, where);
+  // Axes that are gone altogether need no reshape, which would stand between the sum and what uses it.
+  if (axes.size() == offset) return sum(x, axes, false, where);
+  const Value summed = sum(x, axes, true, where);
   return offset == 0 ? summed : reshape(summed, to, where);
 }
 

@@ -309,7 +309,7 @@ const Op relu{{
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = number_like_input,
-    .gradient = [](const GradientContext& g) -> Values { return {lathe::select(g.in(0) > 0, g.dy(), 0)}; },
+    .gradient = [](const GradientContext& g) -> Values { return {lathe::select(g.y() > 0, g.dy(), 0)}; },
     .lower = [](loop::Body& body) { body.yield(loop::max(body.in(0), body.constant(body.out_type().dtype, 0))); },
     .rewrites = {{"relu(relu(x))", keep_input<op::relu>}},
     .onnx = "Relu",

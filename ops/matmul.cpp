@@ -175,7 +175,7 @@ const Op op::matmul{{
     .samples = {sample({dim("n"), 5}, {5, 3}), sample({3, dim("n")}, {dim("n"), 4}), sample({4, 3}, {3, dim("n")}),
                 sample({5, dim("n")}, {5, 3}, true, false), sample({dim("n"), 5}, {3, 5}, false, true),
                 sample({5, 2}, {3, 5}, true, true), sample({2, dim("n"), 3}, {2, 3, 4}), sample({2, 4, 3}, {3, 5}),
-                sample({2, 4, 3}, {5, 3}, false, true), sample({3, 4}, {2, 3, 2}), sample({2, 1, 3, 4}, {3, 4, 2}),
+                sample({2, 4, 3}, {5, 3}, false, true), sample({3, 4}, {2, 4, 2}), sample({2, 1, 3, 4}, {3, 4, 2}),
                 sample({2, 4, 3}, {1, 4, 2}, true, false)},
     .bad_samples = {{.in = {{DType::f32, {dim("batch"), 784}}, {DType::f32, {768, 128}}},
                      .error = "inner dimensions differ: a [batch, 784] has 784 columns, b [768, 128] has 768 rows"},

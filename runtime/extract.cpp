@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <lathe/ops/effect.h>
 #include <lathe/ops/source.h>
 
 namespace lathe {
@@ -28,19 +29,34 @@ class Extractor {
   /// Where `variable` is read, `value` stands in for it.
   void replace_reads(NodeId variable, ValueId value) { initial_values_.emplace(variable, value); }
 
-  Extraction run() {
+  /// The fetches, as outputs.
+  Extraction fetch() {
+    build();
+    name_outputs();
+    return std::move(out_);
+  }
+
+  /// The fetches' effects, behind one output.
+  Extraction carry_out() {
+    build();
+    std::vector<NodeId> effects;
+    for (const ValueId value : fetches_) effects.push_back(nodes_.at(value.node));
+    const Value done = out_.graph.apply({.op = op::group, .name = "done", .control = std::move(effects)});
+    out_.graph.set_outputs({{done.name(), done.id()}});
+    return std::move(out_);
+  }
+
+ private:
+  static std::size_t index(NodeId id) { return static_cast<std::size_t>(id); }
+
+  void build() {
     mark_live();
     out_.graph.adopt_symbols(graph_);
     for (const NodeId id : graph_.node_ids()) {
       add_fed_values(id);
       if (live_[index(id)]) copy(id);
     }
-    name_outputs();
-    return std::move(out_);
   }
-
- private:
-  static std::size_t index(NodeId id) { return static_cast<std::size_t>(id); }
 
   // An assignment's first input is the variable itself, not what it holds: no feed takes its place.
   bool is_target(const Node& node, std::size_t input) const { return node.op->kind == Kind::assign && input == 0; }
@@ -166,7 +182,7 @@ bool is_initializer(const Node& node) {
 }  // namespace
 
 Extraction extract(const Graph& graph, std::span<const ValueId> fetches, std::span<const ValueId> feeds) {
-  return Extractor(graph, fetches, feeds).run();
+  return Extractor(graph, fetches, feeds).fetch();
 }
 
 std::vector<ValueId> initializers(const Graph& graph) {
@@ -181,7 +197,7 @@ Extraction extract_initializers(const Graph& graph) {
   const std::vector<ValueId> values = initializers(graph);
   Extractor extractor(graph, values, {});
   for (const ValueId value : values) extractor.replace_reads(graph.node(value.node).inputs[0].node, value);
-  return extractor.run();
+  return extractor.carry_out();
 }
 
 }  // namespace lathe

@@ -29,9 +29,8 @@ Extraction extract(const Graph& graph, std::span<const ValueId> fetches, std::sp
 /// The assignments that give variables their first values (attribute "initializer").
 std::vector<ValueId> initializers(const Graph& graph);
 
-/// Cuts out the initializers, one output each. Where an initial
-/// value reads another variable, it gets that one's initial value. Throws RunError if an initial value needs a
-/// placeholder.
+/// Cuts out the initializers; the one output says that all are done. Where an initial value reads another variable, it
+/// gets that one's initial value. Throws RunError if an initial value needs a placeholder.
 Extraction extract_initializers(const Graph& graph);
 
 }  // namespace lathe

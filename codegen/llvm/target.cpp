@@ -92,3 +92,9 @@ Target make_target(InstructionSet asked) {
 }
 
 }  // namespace lathe::emit
+
+namespace lathe {
+
+bool is_available(InstructionSet set) { return emit::missing(set, llvm::sys::getHostCPUFeatures()).empty(); }
+
+}  // namespace lathe

@@ -66,15 +66,23 @@ struct Primitives {
     dispatch(i.from, [&]<class From>(From) { out(e, i, scalar::convert<To>(in<From>(e, i, 0))); });
   }
 
+  /// Whether an array has no elements: then any index gives 0, which a select will drop.
+  static bool is_empty(const Evaluator::Place& place) {
+    return std::any_of(place.indices.begin(), place.indices.end(),
+                       [](const Evaluator::Place::Index& index) { return index.extent == 0; });
+  }
+
   template <class T>
   static void load(Evaluator& e, const Instruction& i) {
     const Evaluator::LoadSource& source = e.loads_[i.at];
+    if (is_empty(source.place)) return out(e, i, T{});
     T value{};
     std::memcpy(&value, source.data + e.offset(source.place) * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
     out(e, i, value);
   }
   static void load_local(Evaluator& e, const Instruction& i) {
     const Evaluator::LoadSource& source = e.loads_[i.at];
+    if (is_empty(source.place)) return out(e, i, std::uint64_t{0});
     e.cells_[i.out] = source.local[e.offset(source.place)];
   }
 

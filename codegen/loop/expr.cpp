@@ -286,6 +286,16 @@ Expr Pool::check(CheckId check, Expr condition, Expr value, Expr index, Expr det
   return intern(Check{check, condition.id, value.id, index.id, detail.id}, value.dtype());
 }
 
+Expr Pool::call(Expr result, std::string function, std::vector<ExprId> arguments) {
+  calls_.try_emplace(result.id, Call{std::move(function), std::move(arguments)});
+  return result;
+}
+
+const Call* Pool::call(ExprId id) const {
+  const auto found = calls_.find(id);
+  return found == calls_.end() ? nullptr : &found->second;
+}
+
 std::vector<ExprId> Pool::operands(ExprId id) const {
   struct Visitor {
     std::vector<ExprId> operator()(const Constant&) const { return {}; }
@@ -348,8 +358,18 @@ ExprId Substitution::operator()(ExprId id) {
       result = pool_.with_operands(next, operands).id;
     }
     done_.emplace(next, result);
+    if (const Call* call = pool_.call(next); call && result != next) copy_call(*call, result);
   }
   return done_.at(id);
+}
+
+void Substitution::copy_call(Call call, ExprId result) {
+  for (ExprId& argument : call.arguments) {
+    const auto found = done_.find(argument);
+    if (found == done_.end()) return;  // the result does not depend on it
+    argument = found->second;
+  }
+  pool_.call(pool_.wrap(result), std::move(call.function), std::move(call.arguments));
 }
 
 std::vector<ExprId> post_order(const Pool& pool, std::span<const ExprId> roots) {

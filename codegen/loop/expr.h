@@ -22,7 +22,8 @@
 /// - Casts from float to integer truncate and saturate, NaN becomes 0; between integers they wrap; to bool they
 ///   compare with zero.
 /// - Indices are i64. An index is inside its axis for every element that is used; Select's two arms are both safe to
-///   evaluate, so a guarded load clamps its index first.
+///   evaluate, so a guarded load clamps its index first. A tensor without elements has no such index: it is read at 0
+///   along every axis, what comes is not used, and its memory must bear the reading of one element.
 namespace lathe::loop {
 
 enum class ExprId : std::uint32_t {};
@@ -135,6 +136,12 @@ struct CheckInfo {
   bool operator==(const CheckInfo&) const = default;
 };
 
+/// The function that an expression is the result of, for listings: exp(x) reads better than its polynomial.
+struct Call {
+  std::string function;
+  std::vector<ExprId> arguments;
+};
+
 class Pool;
 
 /// A handle on an expression; the pool must outlive it. Operators build and simplify.
@@ -179,6 +186,11 @@ class Pool {
   Expr reduce(ReduceOp op, std::vector<AxisId> axes, Expr a, std::optional<Expr> b = std::nullopt);
   Expr check(CheckId check, Expr condition, Expr value, Expr index, Expr detail);
 
+  /// Remembers that `result` is `function` of these arguments, and returns it. Means nothing to its value.
+  Expr call(Expr result, std::string function, std::vector<ExprId> arguments);
+  /// What `id` was said to be the result of, or null.
+  const Call* call(ExprId id) const;
+
   /// The expressions that `id` is made from directly.
   std::vector<ExprId> operands(ExprId id) const;
   /// The same expression over other operands, simplified again.
@@ -197,6 +209,7 @@ class Pool {
   std::unordered_multimap<std::size_t, ExprId> by_hash_;
   std::deque<AxisInfo> axes_;
   std::vector<CheckInfo> checks_;
+  std::unordered_map<ExprId, Call> calls_;
 };
 
 Expr operator+(Expr a, Expr b);
@@ -259,7 +272,7 @@ Expr to_expr(Pool& pool, const Affine& affine);
 /// True if `dim` cannot be negative whatever its symbols (which are extents) stand for.
 bool never_negative(const Dim& dim);
 
-/// Copies an expression, replacing axes and, through `load`, loads.
+/// Copies an expression, replacing axes and, through `load`, loads. Calls stay calls.
 class Substitution {
  public:
   explicit Substitution(Pool& pool) : pool_(pool) {}
@@ -273,6 +286,8 @@ class Substitution {
   Pool& pool_;
 
  private:
+  void copy_call(Call call, ExprId result);
+
   std::unordered_map<AxisId, ExprId> axes_;
   std::unordered_map<ExprId, ExprId> done_;
 };

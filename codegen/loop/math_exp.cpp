@@ -15,7 +15,7 @@ Expr exp(Expr x) {
   const Expr scaled = from_bits(bits_of(p) + (bits_of(reduced.shifted) << format(x).mantissa_bits), x.dtype());
   const double highest = single ? 0x1.62e42ep+6 : 0x1.62e42fefa39efp+9;
   const double lowest = single ? -0x1.5d589ep+6 : -0x1.6232bdd7abcd2p+9;
-  return select(x <= highest, select(x >= lowest, scaled, number(x, 0)), x + infinity(x));
+  return named(select(x <= highest, select(x >= lowest, scaled, number(x, 0)), x + infinity(x)), "exp", x);
 }
 
 Expr expm1(Expr x) {
@@ -27,15 +27,16 @@ Expr expm1(Expr x) {
   // 2^n (p + 1) - 1 as twice 2^(n-1) p + (2^(n-1) - 1/2), as 2^n may be too large.
   const Expr half = power_of_two(reduced.shifted - 1);
   const Expr y = fma(half, p, half - 0.5) * 2;
-  return select(abs(x) < (single ? 0x1p-25 : 0x1p-54), x, y);
+  return named(select(abs(x) < (single ? 0x1p-25 : 0x1p-54), x, y), "expm1", x);
 }
 
 Expr log(Expr x) {
-  return log_domain(x, 0, log_of(split(x), number(x, 0)));
+  return named(log_domain(x, 0, log_of(split(x), number(x, 0))), "log", x);
 }
 
 Expr log1p(Expr x) {
-  return log_domain(x, -1, select(abs(x) < (x.dtype() == f32 ? 0x1p-25 : 0x1p-54), x, log1p_within(x)));
+  const Expr y = select(abs(x) < (x.dtype() == f32 ? 0x1p-25 : 0x1p-54), x, log1p_within(x));
+  return named(log_domain(x, -1, y), "log1p", x);
 }
 
 Expr tanh(Expr x) {
@@ -53,7 +54,7 @@ Expr tanh(Expr x) {
   // Beyond the clamp 1 - 2 / (exp(2a) + 1) rounds to 1.
   const Expr doubled = min(a + a, number(x, single ? 20 : 44));
   const Expr large = 1 - 2 / (exp_within(doubled) + 1);
-  return copy_sign(select(a >= 0.625, large, small), x);
+  return named(copy_sign(select(a >= 0.625, large, small), x), "tanh", x);
 }
 
 namespace {
@@ -69,11 +70,11 @@ Expr sigmoid(Expr x) {
   // c (1 - e / (1 + e)) with c = 1 or e: rounding 1 + e first and then dividing c by it loses a bit more.
   const Expr e = decay(x);
   const Expr c = select(x < 0.0, e, number(x, 1));
-  return fma(-c, e / (e + 1), c);
+  return named(fma(-c, e / (e + 1), c), "sigmoid", x);
 }
 
 Expr softplus(Expr x) {
-  return max(x, number(x, 0)) + log1p_within(decay(x));
+  return named(max(x, number(x, 0)) + log1p_within(decay(x)), "softplus", x);
 }
 
 Expr erf(Expr x) {
@@ -99,19 +100,20 @@ Expr erf(Expr x) {
                            0x1.b6c12a520f770p-15, -0x1.6c686e244712fp-14, -0x1.f2a95e428bd1dp-17, 0x1.3976d6cfcdcddp-11,
                            -0x1.c2c5abc02020dp-10, 0x1.efdc7e4a033c9p-13, 0x1.39112189a3e76p-6, -0x1.a4ea0217fa4c3p-4,
                            -0x1.45f37cf28995fp-1, -0x1.20dd68e929301p+0, -0x1.23a68ac7a1399p-24});
-  return copy_sign(select(a >= (single ? 0.92 : 0.9), 1 - exp_within(g), fma(a, p, a)), x);
+  const Expr magnitude = select(a >= (single ? 0.92 : 0.9), 1 - exp_within(g), fma(a, p, a));
+  return named(copy_sign(magnitude, x), "erf", x);
 }
 
 Expr is_nan(Expr x) {
-  return not_equal(x, x);
+  return named(not_equal(x, x), "is_nan", x);
 }
 
 Expr is_finite(Expr x) {
-  return abs(x) < infinity(x);
+  return named(abs(x) < infinity(x), "is_finite", x);
 }
 
 Expr is_inf(Expr x) {
-  return equal(abs(x), infinity(x));
+  return named(equal(abs(x), infinity(x)), "is_inf", x);
 }
 
 }  // namespace lathe::loop

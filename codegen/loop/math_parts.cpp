@@ -11,6 +11,10 @@ const Format& format(DType dtype) {
   return dtype == f32 ? single : twice;
 }
 
+Expr named(Expr result, const char* function, Expr argument) {
+  return result.pool->call(result, function, {argument.id});
+}
+
 Expr infinity(Expr like) {
   return number(like, std::numeric_limits<double>::infinity());
 }

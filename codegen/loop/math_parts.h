@@ -24,6 +24,9 @@ inline const Format& format(Expr x) {
   return format(x.dtype());
 }
 
+/// `result`, which listings show as `function` of the argument.
+Expr named(Expr result, const char* function, Expr argument);
+
 inline Expr number(Expr like, double value) {
   return constant_like(like, value);
 }

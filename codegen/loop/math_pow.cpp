@@ -107,7 +107,7 @@ Expr pow(Expr x, Expr y) {
   const Expr no_power = (x < 0.0) & (a < infinity(x)) & ~integer;
   const Expr signed_power = select(no_power, not_a_number(x), select(odd, copy_sign(magnitude, x), magnitude));
   const Expr always_one = equal(y, number(y, 0)) | equal(x, number(x, 1));
-  return select(always_one, number(x, 1), signed_power);
+  return x.pool->call(select(always_one, number(x, 1), signed_power), "pow", {x.id, y.id});
 }
 
 }  // namespace lathe::loop

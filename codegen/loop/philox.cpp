@@ -26,7 +26,8 @@ Expr philox(Expr seed, Expr stream, Expr index, int word) {
     const Expr second = block[2] * number(multipliers[1]);
     block = {high(second) ^ block[1] ^ round_key(0), low(second), high(first) ^ block[3] ^ round_key(1), low(first)};
   }
-  return block[static_cast<std::size_t>(word)];
+  return seed.pool->call(block[static_cast<std::size_t>(word)], "philox",
+                         {seed.id, stream.id, index.id, seed.pool->extent(word).id});
 }
 
 }  // namespace lathe::loop

@@ -21,9 +21,9 @@ struct FoldOptions {
   std::int64_t max_growth_bytes = 64;
 };
 
-/// Replaces nodes that compute a function of constants by the constants they come to: nodes of the op `constant`, whose
-/// attribute "value" holds the tensor. Nodes that wait for control nodes stay, and so do those whose evaluation throws
-/// an Error, for the run to report.
+/// Replaces nodes that compute a function of constants, or of nodes without inputs, by the constants they come to:
+/// nodes of the op `constant`, whose attribute "value" holds the tensor. Nodes that wait for control nodes stay, and so
+/// do those whose evaluation throws an Error, for the run to report.
 Graph fold_constants(const Graph& graph, const Evaluator& evaluate, const Op& constant,
                      const FoldOptions& options = {});
 

@@ -18,8 +18,7 @@ constexpr int most_sweeps = 100;
 NodeSet effectful_nodes(const Graph& graph) {
   std::vector<NodeId> roots;
   for (const NodeId id : graph.node_ids()) {
-    const Kind kind = graph.node(id).op->kind;
-    if (kind == Kind::effect || kind == Kind::assign) roots.push_back(id);
+    if (has_effect(graph.node(id).op->kind)) roots.push_back(id);
   }
   return dependents(graph, roots);
 }

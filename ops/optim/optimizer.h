@@ -56,6 +56,11 @@ class Optimizer {
       : name_(std::move(name)), learning_rate_(std::move(learning_rate)), make_rule_(std::move(make_rule)) {}
 
   const std::string& name() const { return name_; }
+  const LearningRate& learning_rate() const { return learning_rate_; }
+  /// The same optimizer with another learning rate, such as a variable in place of a number.
+  Optimizer with_learning_rate(LearningRate learning_rate) const {
+    return {name_, std::move(learning_rate), make_rule_};
+  }
 
   /// apply_gradients with the gradients of the float scalar `loss`; of all trainable variables if none are given.
   /// Throws GraphError if there are none, or if the loss does not depend on one that was given. Trainable variables

@@ -24,10 +24,9 @@ void require_positive(std::string_view schedule, std::int64_t decay_steps) {
 
 }  // namespace
 
-LearningRate::LearningRate(double rate) : rate_(constant_rate(rate)) {}
-
 Value LearningRate::at(Value step, std::source_location where) const {
   const Graph::Line line(step.graph(), where);
+  if (const auto rate = number()) return constant(step.graph(), *rate);
   if (const Schedule* schedule = std::get_if<Schedule>(&rate_)) return (*schedule)(step);
   const Value rate = std::get<Value>(rate_);
   if (!rate || &rate.graph() != &step.graph() || !is_float(rate.dtype()) || rate.rank() != 0) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <source_location>
 #include <utility>
 #include <variant>
@@ -19,16 +20,21 @@ using Schedule = std::function<Value(Value step)>;
 /// A learning rate: a number, a schedule, or any float scalar of the graph, such as a variable that a callback sets.
 class LearningRate {
  public:
-  LearningRate(double rate);
+  LearningRate(double rate) : rate_(rate) {}
   LearningRate(Schedule schedule) : rate_(std::move(schedule)) {}
   LearningRate(Value rate) : rate_(rate) {}
   LearningRate(const Variable& rate) : LearningRate(rate.value) {}
 
+  /// The number, if that is what it is.
+  std::optional<double> number() const {
+    const double* rate = std::get_if<double>(&rate_);
+    return rate ? std::optional(*rate) : std::nullopt;
+  }
   /// The rate as an f64 scalar. Throws GraphError if it is a value and not a float scalar.
   Value at(Value step, std::source_location where = std::source_location::current()) const;
 
  private:
-  std::variant<Schedule, Value> rate_;
+  std::variant<double, Schedule, Value> rate_;
 };
 
 /// The same rate always.

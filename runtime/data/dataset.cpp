@@ -20,7 +20,7 @@ std::int64_t row_bytes(const TensorView& column) {
 
 }  // namespace
 
-Dataset::Dataset(std::vector<TensorView> columns) : columns_(std::move(columns)) {
+Dataset::Dataset(std::vector<TensorView> columns, std::optional<std::int64_t> limit) : columns_(std::move(columns)) {
   if (columns_.empty()) throw DataError("a dataset needs at least one tensor");
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     const auto& shape = columns_[i].shape;
@@ -30,6 +30,7 @@ Dataset::Dataset(std::vector<TensorView> columns) : columns_(std::move(columns))
         fmt::format("tensor {} of the dataset has {} examples, tensor 0 has {}", i, shape[0], columns_[0].shape[0]));
   }
   size_ = columns_[0].shape[0];
+  if (limit) size_ = std::clamp<std::int64_t>(*limit, 0, size_);
 }
 
 Batches::Batches(Dataset dataset, BatchOptions options) : dataset_(std::move(dataset)), options_(options) {

@@ -13,8 +13,9 @@ namespace lathe::data {
 /// Borrows the data, which must outlive it.
 class Dataset {
  public:
-  /// Throws DataError if there is no column, if one is a scalar, or if their first extents differ.
-  explicit Dataset(std::vector<TensorView> columns);
+  /// Only the first `limit` examples count, if that is given and there are more. Throws DataError if there is no
+  /// column, if one is a scalar, or if their first extents differ.
+  explicit Dataset(std::vector<TensorView> columns, std::optional<std::int64_t> limit = std::nullopt);
 
   std::int64_t size() const { return size_; }
   std::span<const TensorView> columns() const { return columns_; }

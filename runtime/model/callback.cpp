@@ -36,7 +36,7 @@ Callback early_stopping(EarlyStopping options) {
       if (options.restore_best_weights) state->weights = control.model.weights();
       return;
     }
-    control.stop = ++state->waited > options.patience || control.stop;
+    control.stop = ++state->waited >= options.patience || control.stop;
   };
   callback.on_train_end = [state](FitControl& control) {
     if (!state->weights.empty()) control.model.set_weights(state->weights);

@@ -33,7 +33,7 @@ struct EarlyStopping {
   std::string monitor = "val_loss";
   /// How much better counts as better.
   double min_delta = 0;
-  /// How many epochs without improvement to bear.
+  /// How many epochs without improvement end the training; as in Keras, 0 is as good as 1.
   std::int64_t patience = 0;
   /// Whether larger is better; by default so for names that end in "accuracy".
   std::optional<bool> larger_is_better = std::nullopt;

@@ -43,8 +43,9 @@ class Means {
   std::int64_t rows_ = 0;
 };
 
-data::Dataset examples(const TensorView& x, const TensorView& y, std::string_view purpose) {
-  data::Dataset dataset({x, y});
+data::Dataset examples(const TensorView& x, const TensorView& y, std::optional<std::int64_t> limit,
+                       std::string_view purpose) {
+  data::Dataset dataset({x, y}, limit);
   if (dataset.size() == 0) throw DataError(fmt::format("there are no examples to {}", purpose));
   return dataset;
 }
@@ -78,7 +79,7 @@ EpochLog train_epoch(Callable& step, data::Batches& batches, const std::vector<s
 }  // namespace
 
 History Sequential::fit(TensorView x, TensorView y, const FitOptions& options) {
-  const data::Dataset dataset = examples(x, y, "train on");
+  const data::Dataset dataset = examples(x, y, options.limit, "train on");
   state_->build_for(x);
   TrainingGraph& training = state_->training_for(y, "fit");
   Session& session = state_->session();
@@ -124,7 +125,7 @@ History Sequential::fit(TensorView x, TensorView y, const FitOptions& options) {
 }
 
 Measurements Sequential::evaluate(TensorView x, TensorView y, const EvaluateOptions& options) {
-  const data::Dataset dataset = examples(x, y, "evaluate");
+  const data::Dataset dataset = examples(x, y, std::nullopt, "evaluate");
   state_->build_for(x);
   TrainingGraph& training = state_->training_for(y, "evaluate");
   Session& session = state_->session();

@@ -25,7 +25,7 @@ struct Measurements {
 struct EpochLog {
   std::int64_t epoch = 0;  // from 0
   double seconds = 0;      // training only, without validation
-  Measurements values;
+  Measurements values = {};
 };
 
 /// The course of a training.

@@ -32,8 +32,8 @@ struct Layer::State {
   std::string type;
   Build build;
   std::shared_ptr<ModelState> model;
-  std::string name;
-  std::optional<BuiltLayer> built;
+  std::string name = {};
+  std::optional<BuiltLayer> built = {};
   const Graph* graph = nullptr;
 };
 
@@ -111,10 +111,11 @@ Dense::operator Layer() const {
 
 Dropout::operator Layer() const {
   return {"Dropout", [layer = *this](const Value&) {
-            return BuiltLayer{
-                .apply = [layer](Value x,
-                                 bool training) { return training ? lathe::dropout(x, layer.rate, layer.where) : x; },
-                .differs_in_training = true};
+            return BuiltLayer{.apply =
+                                  [layer](Value x, bool training) {
+                                    return training ? lathe::dropout(x, layer.rate, true, layer.where) : x;
+                                  },
+                              .differs_in_training = true};
           }};
 }
 

@@ -28,8 +28,6 @@ Loss::Loss(Value (*function)(Value, Value, std::source_location))
         return function(labels, predictions, std::source_location::current());
       }) {}
 
-Loss::Loss(std::function<Value(Value, Value)> function) : function_(std::move(function)) {}
-
 Metric accuracy() {
   return {"accuracy", [](Value labels, Value predictions) {
             return labels.rank() < predictions.rank() ? sparse_hits(labels, predictions)

@@ -4,6 +4,8 @@
 #include <functional>
 #include <source_location>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include <lathe/graph/graph.h>
 
@@ -15,7 +17,8 @@ class Loss {
  public:
   Loss() = default;
   Loss(Value (*function)(Value labels, Value predictions, std::source_location));
-  Loss(std::function<Value(Value labels, Value predictions)> function);
+  template <class F>
+  requires std::is_invocable_r_v<Value, F, Value, Value> Loss(F function) : function_(std::move(function)) {}
 
   explicit operator bool() const { return static_cast<bool>(function_); }
   Value operator()(Value labels, Value predictions) const { return function_(labels, predictions); }

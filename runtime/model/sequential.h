@@ -37,6 +37,8 @@ struct Examples {
 struct FitOptions {
   std::int64_t epochs = 1;
   std::int64_t batch_size = 32;
+  /// Train on the first examples only.
+  std::optional<std::int64_t> limit = std::nullopt;
   /// Evaluated after every epoch and reported as "val_loss" and so on.
   std::optional<Examples> validation = std::nullopt;
   /// A new order in every epoch, which depends on the session's seed and the epoch's number.

@@ -24,6 +24,7 @@ std::string message_of(const F& f) {
 
 /// What the test op `op` requires of the shapes that it adds up.
 const Op unify_then_fail{{.name = "test_unify_then_fail",
+                          .doc = "For tests.",
                           .min_inputs = 2,
                           .max_inputs = 2,
                           .infer = [](const InferContext& context) -> std::vector<TensorType> {
@@ -33,6 +34,7 @@ const Op unify_then_fail{{.name = "test_unify_then_fail",
                           .not_differentiable = test::no_gradient}};
 
 const Op optional_input{{.name = "test_optional_input",
+                         .doc = "For tests.",
                          .min_inputs = 1,
                          .max_inputs = 2,
                          .infer = test::like_first,
@@ -88,8 +90,9 @@ TEST_CASE("errors name op, node and line") {
   const Value b = input(g, "b", {768, 128});
   const Graph::Scope scope(g, "dense_1");
   const auto line = std::source_location::current().line() + 1;
-  CHECK(message_of([&] { apply(test::matmul, {a, b}); }) ==
-        fmt::format("test_matmul 'dense_1/test_matmul' (graph_test.cpp:{}): inner dimensions differ", line));
+  CHECK(message_of([&] {
+          apply(test::matmul, {a, b});
+        }) == fmt::format("test_matmul 'dense_1/test_matmul' (graph_test.cpp:{}): inner dimensions differ", line));
 }
 
 TEST_CASE("wrong numbers of inputs are errors") {
@@ -111,12 +114,15 @@ TEST_CASE("inputs must be values of this graph") {
   const Value x = input(g, "x", {});
   const Value y = input(other, "y", {});
   const SourceLine where("f.cpp", 1);
-  CHECK(message_of([&] { apply(test::add, {x, Value()}, where); }) ==
-        "test_add 'test_add' (f.cpp:1): an input is an empty Value");
-  CHECK(message_of([&] { apply(test::add, {x, y}, where); }) ==
-        "test_add 'test_add' (f.cpp:1): input 'y' belongs to another graph");
-  CHECK(message_of([&] { apply(test::neg, {Value(g, {x.id().node, 7})}, where); }) ==
-        "test_neg 'test_neg' (f.cpp:1): an input is not a value of this graph");
+  CHECK(message_of([&] {
+          apply(test::add, {x, Value()}, where);
+        }) == "test_add 'test_add' (f.cpp:1): an input is an empty Value");
+  CHECK(message_of([&] {
+          apply(test::add, {x, y}, where);
+        }) == "test_add 'test_add' (f.cpp:1): input 'y' belongs to another graph");
+  CHECK(message_of([&] {
+          apply(test::neg, {Value(g, {x.id().node, 7})}, where);
+        }) == "test_neg 'test_neg' (f.cpp:1): an input is not a value of this graph");
   CHECK(message_of([&] { g.add({.op = test::print, .where = where, .control = {NodeId{9}}}); }) ==
         "test_print 'test_print' (f.cpp:1): a control node is not in this graph");
   CHECK_THROWS_AS((void)Value().type(), std::logic_error);
@@ -131,10 +137,12 @@ TEST_CASE("attributes are checked, and defaults filled in") {
   CHECK(with({{"shape", Shape{2}}}).dtype() == f32);
   CHECK(message_of([&] { with({}); }) ==
         "test_placeholder 'test_placeholder' (f.cpp:1): attribute 'shape' must be given");
-  CHECK(message_of([&] { with({{"shape", Shape{}}, {"size", true}}); }) ==
-        "test_placeholder 'test_placeholder' (f.cpp:1): has no attribute 'size'");
-  CHECK(message_of([&] { with({{"shape", Shape{}}, {"dtype", true}}); }) ==
-        "test_placeholder 'test_placeholder' (f.cpp:1): attribute 'dtype' must be of type dtype, not bool");
+  CHECK(message_of([&] {
+          with({{"shape", Shape{}}, {"size", true}});
+        }) == "test_placeholder 'test_placeholder' (f.cpp:1): has no attribute 'size'");
+  CHECK(message_of([&] {
+          with({{"shape", Shape{}}, {"dtype", true}});
+        }) == "test_placeholder 'test_placeholder' (f.cpp:1): attribute 'dtype' must be of type dtype, not bool");
 }
 
 TEST_CASE("broadcasting stretches ones, unifies symbols, and never takes a symbol for a one") {
@@ -148,7 +156,7 @@ TEST_CASE("broadcasting stretches ones, unifies symbols, and never takes a symbo
   CHECK(sum({n, 4}, {4}) == Shape{n, 4});
   CHECK(sum({n}, {1}) == Shape{n});
   CHECK(sum({1}, {0}) == Shape{0});
-  CHECK(sum({dim("p")}, {n}) == Shape{n});
+  CHECK(sum({n}, {dim("p")}) == Shape{n});
   CHECK(sum({dim("q"), 1}, {1, dim("r")}) == Shape{dim("q"), dim("r")});
   CHECK(sum({n}, {7}) == Shape{7});
   CHECK(message_of([&] { sum({2, 3}, {4, 3}); }).ends_with("shapes [2, 3] and [4, 3] do not broadcast"));
@@ -286,10 +294,10 @@ TEST_CASE("outputs must be values of the graph") {
   const Value x = input(g, "x", {});
   g.set_outputs({{"x", x.id()}});
   CHECK(g.outputs().size() == 1);
-  CHECK(message_of([&] { g.set_outputs({{"loss", {NodeId{5}, 0}}}); }) ==
-        "output 'loss' is not a value of this graph");
-  CHECK(message_of([&] { g.set_outputs({{"loss", {x.id().node, 1}}}); }) ==
-        "output 'loss' is not a value of this graph");
+  CHECK(message_of([&] { g.set_outputs({{"loss", {NodeId{5}, 0}}}); }) == "output 'loss' is not a value of this graph");
+  CHECK(message_of([&] {
+          g.set_outputs({{"loss", {x.id().node, 1}}});
+        }) == "output 'loss' is not a value of this graph");
   CHECK(g.outputs().size() == 1);
 }
 

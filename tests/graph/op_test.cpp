@@ -17,8 +17,8 @@ TEST_CASE("ops are found by name") {
 }
 
 TEST_CASE("two ops cannot share a name, and each has a gradient or says why not") {
-  CHECK_THROWS_AS(Op({.name = "test_neg", .not_differentiable = "no"}), std::logic_error);
-  CHECK_THROWS_AS(Op({.name = "test_without_gradient"}), std::logic_error);
+  CHECK_THROWS_AS(Op({.name = "test_neg", .doc = "For tests.", .not_differentiable = "no"}), std::logic_error);
+  CHECK_THROWS_AS(Op({.name = "test_without_gradient", .doc = "For tests."}), std::logic_error);
   CHECK(find_op("test_without_gradient") == nullptr);
 }
 
@@ -28,8 +28,9 @@ TEST_CASE("only functions of their inputs are pure") {
     CAPTURE(to_string(kind));
     CHECK(is_pure(kind));
   }
-  for (const Kind kind : {Kind::placeholder, Kind::variable, Kind::assign, Kind::random, Kind::effect}) {
+  for (const Kind kind : {Kind::placeholder, Kind::variable, Kind::assign, Kind::random, Kind::effect, Kind::host}) {
     CAPTURE(to_string(kind));
     CHECK_FALSE(is_pure(kind));
+    CHECK(has_effect(kind) == (kind == Kind::assign || kind == Kind::effect || kind == Kind::host));
   }
 }

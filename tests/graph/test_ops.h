@@ -6,7 +6,9 @@
 // registry also holds the library's own ops. Included by one .cpp of a program.
 namespace lathe::test {
 
-inline std::vector<TensorType> like_first(const InferContext& context) { return {context.in(0)}; }
+inline std::vector<TensorType> like_first(const InferContext& context) {
+  return {context.in(0)};
+}
 
 inline std::vector<TensorType> from_attributes(const InferContext& context) {
   return {{context.attribute<DType>("dtype"), context.attribute<Shape>("shape")}};
@@ -20,18 +22,21 @@ inline std::vector<TensorType> broadcast_both(const InferContext& context) {
 inline const std::string no_gradient = "a test has no use for it";
 
 inline const Op placeholder{{.name = "test_placeholder",
+                             .doc = "For tests.",
                              .kind = Kind::placeholder,
                              .attributes = {{"dtype", "", f32}, {"shape", "", {}}},
                              .infer = from_attributes,
                              .not_differentiable = no_gradient}};
 
 inline const Op variable{{.name = "test_variable",
+                          .doc = "For tests.",
                           .kind = Kind::variable,
                           .attributes = {{"dtype", "", f32}, {"shape", "", {}}},
                           .infer = from_attributes,
                           .not_differentiable = no_gradient}};
 
 inline const Op constant{{.name = "test_constant",
+                          .doc = "For tests.",
                           .kind = Kind::constant,
                           .attributes = {{"value", "", {}}},
                           .infer = [](const InferContext& context) -> std::vector<TensorType> {
@@ -40,6 +45,7 @@ inline const Op constant{{.name = "test_constant",
                           .not_differentiable = no_gradient}};
 
 inline const Op assign{{.name = "test_assign",
+                        .doc = "For tests.",
                         .kind = Kind::assign,
                         .min_inputs = 2,
                         .max_inputs = 2,
@@ -47,6 +53,7 @@ inline const Op assign{{.name = "test_assign",
                         .not_differentiable = no_gradient}};
 
 inline const Op random{{.name = "test_random",
+                        .doc = "For tests.",
                         .kind = Kind::random,
                         .attributes = {{"shape", "", {}}},
                         .infer = [](const InferContext& context) -> std::vector<TensorType> {
@@ -55,18 +62,23 @@ inline const Op random{{.name = "test_random",
                         .not_differentiable = no_gradient}};
 
 inline const Op print{{.name = "test_print",
+                       .doc = "For tests.",
                        .kind = Kind::effect,
                        .max_inputs = SIZE_MAX,
-                       .infer = [](const InferContext&) -> std::vector<TensorType> { return {{boolean, {}}}; },
+                       .infer = [](const InferContext&) -> std::vector<TensorType> {
+                         return {{boolean, {}}};
+                       },
                        .not_differentiable = no_gradient}};
 
 inline const Op neg{{.name = "test_neg",
+                     .doc = "For tests.",
                      .min_inputs = 1,
                      .max_inputs = 1,
                      .infer = like_first,
                      .not_differentiable = no_gradient}};
 
 inline const Op add{{.name = "test_add",
+                     .doc = "For tests.",
                      .min_inputs = 2,
                      .max_inputs = 2,
                      .infer = broadcast_both,
@@ -74,6 +86,7 @@ inline const Op add{{.name = "test_add",
 
 /// c[m, n] = a[m, k] * b[k, n], to have a rule that unifies and complains.
 inline const Op matmul{{.name = "test_matmul",
+                        .doc = "For tests.",
                         .kind = Kind::contraction,
                         .min_inputs = 2,
                         .max_inputs = 2,
@@ -88,6 +101,7 @@ inline const Op matmul{{.name = "test_matmul",
 
 /// Joins along the first axis.
 inline const Op concat{{.name = "test_concat",
+                        .doc = "For tests.",
                         .kind = Kind::view,
                         .min_inputs = 1,
                         .max_inputs = SIZE_MAX,
@@ -100,6 +114,7 @@ inline const Op concat{{.name = "test_concat",
 
 /// Two outputs: of the input's type, and a count.
 inline const Op twice{{.name = "test_twice",
+                       .doc = "For tests.",
                        .min_inputs = 1,
                        .max_inputs = 1,
                        .infer = [](const InferContext& context) -> std::vector<TensorType> {
@@ -126,7 +141,9 @@ inline Value apply(const Op& op, Values inputs, SourceLine where = std::source_l
 }
 
 /// A node that the graph's owner may break: what passes with bugs do.
-inline Node& open(Graph& graph, NodeId id) { return const_cast<Node&>(graph.node(id)); }
+inline Node& open(Graph& graph, NodeId id) {
+  return const_cast<Node&>(graph.node(id));
+}
 
 /// Makes each of these values an output, called "0", "1", ...
 inline void deliver(Graph& graph, const Values& values) {

@@ -175,6 +175,7 @@ TEST_CASE("a grad_y must be of its y's type") {
 TEST_CASE("differentiating through an op without a gradient names the node and the reason") {
   static const Op opaque{{
       .name = "opaque_for_this_test",
+      .doc = "An op without a gradient.",
       .min_inputs = 1,
       .max_inputs = 1,
       .infer = [](const InferContext& context) -> std::vector<TensorType> { return {context.in(0)}; },

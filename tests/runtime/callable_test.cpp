@@ -164,7 +164,7 @@ TEST_CASE("a callable outlives its session") {
   Callable count = [&] {
     Session session(g, {.interpret = true});
     session.initialize();
-    return session.prepare({assign_add(counter, 1)});
+    return session.prepare({assign_add(counter, constant<std::int64_t>(g, 1))});
   }();
   CHECK(count({})[0].item<std::int64_t>() == 1);
   CHECK(count({})[0].item<std::int64_t>() == 2);

@@ -4,6 +4,7 @@
 
 #include <lathe/ops/arithmetic.h>
 #include <lathe/ops/effect.h>
+#include <lathe/ops/math.h>
 #include <lathe/ops/operators.h>
 #include <lathe/ops/slice.h>
 #include <lathe/ops/source.h>

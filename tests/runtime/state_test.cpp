@@ -235,7 +235,7 @@ TEST_CASE("several threads may run one session") {
   on_every_engine([](const SessionOptions& options) {
     Graph g;
     const Variable counter = variable(g, "counter", Tensor::scalar<std::int64_t>(0));
-    const Value count = assign_add(counter, 1);
+    const Value count = assign_add(counter, constant<std::int64_t>(g, 1));
     const Value x = placeholder(g, "x", f32, {dim("n")});
     const Value shifted = x + 1.0f;
     Session session(g, options);

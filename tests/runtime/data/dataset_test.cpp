@@ -93,6 +93,17 @@ TEST_CASE("an epoch's order depends on seed and epoch and on nothing else") {
   CHECK(joined(run_epoch(other_seed, 2)) != first);
 }
 
+TEST_CASE("a limit leaves the first examples") {
+  const Tensor x = counting(10, 3);
+  const Tensor y = row_numbers(10);
+  Batches batches(Dataset({x, y}, 5), {.size = 2, .shuffle_seed = 1});
+  CHECK(batches.count() == 3);
+  auto seen = joined(run_epoch(batches, 3));
+  std::ranges::sort(seen);
+  CHECK(seen == std::vector<std::int64_t>{0, 1, 2, 3, 4});
+  CHECK(Dataset({x, y}, 11).size() == 10);
+}
+
 TEST_CASE("shuffled batches use the same memory throughout") {
   const Tensor x = counting(10, 3);
   Batches batches(Dataset({x}), {.size = 4, .shuffle_seed = 0});

@@ -1,0 +1,41 @@
+#pragma once
+
+/// All of Lathe that programs use.
+
+#include <lathe/graph/error.h>
+#include <lathe/graph/graph.h>
+#include <lathe/graph/graphviz.h>
+#include <lathe/graph/tensor.h>
+#include <lathe/graph/text.h>
+#include <lathe/ops/argmax.h>
+#include <lathe/ops/arithmetic.h>
+#include <lathe/ops/cast.h>
+#include <lathe/ops/compare.h>
+#include <lathe/ops/effect.h>
+#include <lathe/ops/gather.h>
+#include <lathe/ops/gradients.h>
+#include <lathe/ops/losses.h>
+#include <lathe/ops/math.h>
+#include <lathe/ops/matmul.h>
+#include <lathe/ops/nn/activation.h>
+#include <lathe/ops/nn/initializers.h>
+#include <lathe/ops/nn/layers.h>
+#include <lathe/ops/operators.h>
+#include <lathe/ops/optim/clip.h>
+#include <lathe/ops/optim/optimizer.h>
+#include <lathe/ops/optim/optimizers.h>
+#include <lathe/ops/optim/schedule.h>
+#include <lathe/ops/random.h>
+#include <lathe/ops/reduce.h>
+#include <lathe/ops/shape.h>
+#include <lathe/ops/slice.h>
+#include <lathe/ops/softmax.h>
+#include <lathe/ops/source.h>
+#include <lathe/ops/variable.h>
+#include <lathe/runtime/data/dataset.h>
+#include <lathe/runtime/data/fashion_mnist.h>
+#include <lathe/runtime/data/idx.h>
+#include <lathe/runtime/data/shuffle.h>
+#include <lathe/runtime/model/sequential.h>
+#include <lathe/runtime/options.h>
+#include <lathe/runtime/session.h>
