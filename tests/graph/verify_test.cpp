@@ -115,10 +115,10 @@ TEST_CASE("a gradient node of nothing is found") {
 
 TEST_CASE("a wrong index of users is found from both sides") {
   Sound sound;
-  sound.last().inputs[1] = sound.x.id();
+  const NodeId joined = apply(test::concat, {sound.x, sound.y}, SourceLine("model.cpp", 4)).id().node;
+  test::open(sound.graph, joined).inputs.pop_back();
   CHECK(sound.fault() ==
-        "test_neg 'test_neg' (model.cpp:2) is not used by test_add 'test_add' (model.cpp:3), "
-        "though listed so");
+        "test_neg 'test_neg' (model.cpp:2) is not used by test_concat 'test_concat' (model.cpp:4), though listed so");
   Sound other;
   other.last().control = {other.x.id().node};
   CHECK(other.fault() == z_text + " is not among the users of test_placeholder 'x' (model.cpp:1)");
