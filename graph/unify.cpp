@@ -85,7 +85,10 @@ bool Graph::learn(const Dim& symbol, const Dim& meaning) {
   for (auto& [known, dim] : equalities_) dim = dim.substitute(*id, meaning);
   equalities_.emplace_back(*id, meaning);
   for (Node& node : nodes_) {
-    for (TensorType& type : node.outputs) type.shape = resolve(type.shape);
+    for (TensorType& type : node.outputs) {
+      // In place, because type rules hold references to extents while they unify.
+      for (Dim& extent : type.shape) extent = resolve(extent);
+    }
   }
   return true;
 }

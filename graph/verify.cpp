@@ -13,7 +13,7 @@ namespace {
 
 using Fault = std::optional<std::string>;
 
-/// One promise about a node. Later rules may rely on those before them.
+/// One promise about a node. Each is checked of all nodes before the next, which may rely on it.
 using Rule = Fault (*)(const Graph& graph, NodeId id);
 
 Fault takes_the_right_number_of_inputs(const Graph& graph, NodeId id) {
@@ -92,9 +92,11 @@ constexpr std::array<Rule, 8> rules{takes_the_right_number_of_inputs,   uses_onl
                                     has_known_and_complete_attributes,  has_a_unique_name,       has_a_sound_origin,
                                     is_among_the_users_of_what_it_uses, is_used_by_its_users};
 
-void verify_node(const Graph& graph, NodeId id) {
+void verify_nodes(const Graph& graph) {
   for (const Rule rule : rules) {
-    if (const Fault fault = rule(graph, id)) ensure(false, fmt::format("{} {}", describe(graph.node(id)), *fault));
+    for (const NodeId id : graph.node_ids()) {
+      if (const Fault fault = rule(graph, id)) ensure(false, fmt::format("{} {}", describe(graph.node(id)), *fault));
+    }
   }
 }
 
@@ -155,7 +157,7 @@ void verify_types(const Graph& graph) {
 void verify(const Graph& graph) {
   for (const NodeId id : graph.node_ids()) verify_edges_exist(graph, id);
   verify_acyclic(graph);
-  for (const NodeId id : graph.node_ids()) verify_node(graph, id);
+  verify_nodes(graph);
   verify_types(graph);
   for (const auto& [name, value] : graph.outputs()) {
     if (exists(graph, value.node) && value.output < graph.node(value.node).outputs.size()) continue;

@@ -156,7 +156,7 @@ TEST_CASE("broadcasting stretches ones, unifies symbols, and never takes a symbo
   CHECK(sum({n, 4}, {4}) == Shape{n, 4});
   CHECK(sum({n}, {1}) == Shape{n});
   CHECK(sum({1}, {0}) == Shape{0});
-  CHECK(sum({dim("p")}, {n}) == Shape{n});
+  CHECK(sum({n}, {dim("p")}) == Shape{n});
   CHECK(sum({dim("q"), 1}, {1, dim("r")}) == Shape{dim("q"), dim("r")});
   CHECK(sum({n}, {7}) == Shape{7});
   CHECK(message_of([&] { sum({2, 3}, {4, 3}); }).ends_with("shapes [2, 3] and [4, 3] do not broadcast"));

@@ -36,6 +36,11 @@ inline std::vector<InstructionSet> available_sets() {
   return out;
 }
 
+/// The index along an axis, which stays known where the index is only a 0.
+struct Index : loop::Expr {
+  loop::AxisId axis;
+};
+
 struct Builder {
   Program program;
   loop::Kernel kernel;
@@ -72,12 +77,14 @@ struct Builder {
     return id;
   }
 
-  loop::Expr axis(const Dim& extent, const std::string& name) { return pool().index(pool().make_axis(extent, name)); }
-  static loop::AxisId id(const loop::Expr& axis) { return std::get<loop::AxisIndex>(axis.node()).axis; }
-  loop::Expr outer(const Dim& extent, const std::string& name) {
+  Index axis(const Dim& extent, const std::string& name) {
     const loop::AxisId made = pool().make_axis(extent, name);
-    kernel.outer.push_back(made);
-    return pool().index(made);
+    return {pool().index(made), made};
+  }
+  Index outer(const Dim& extent, const std::string& name) {
+    const Index made = axis(extent, name);
+    kernel.outer.push_back(made.axis);
+    return made;
   }
   static std::vector<loop::ExprId> ids(const std::vector<loop::Expr>& exprs) {
     std::vector<loop::ExprId> out;
@@ -94,9 +101,9 @@ struct Builder {
   loop::Expr read(loop::LocalId local, const std::vector<loop::Expr>& indices = {}) {
     return pool().local(local, kernel.locals.at(static_cast<std::size_t>(local)).dtype, ids(indices));
   }
-  Builder& stage(const std::vector<loop::Expr>& inner = {}) {
+  Builder& stage(const std::vector<Index>& inner = {}) {
     kernel.stages.emplace_back();
-    for (const loop::Expr& axis : inner) kernel.stages.back().inner.push_back(id(axis));
+    for (const Index& index : inner) kernel.stages.back().inner.push_back(index.axis);
     return *this;
   }
   Builder& yield(loop::Expr value, loop::TensorId to, const std::vector<loop::Expr>& indices) {
@@ -113,14 +120,14 @@ struct Builder {
     program.steps.emplace_back(std::move(kernel));
     kernel = {};
   }
-  loop::Expr contract(const std::vector<loop::Expr>& axes, loop::Expr a, loop::Expr b) {
+  loop::Expr contract(const std::vector<Index>& axes, loop::Expr a, loop::Expr b) {
     std::vector<loop::AxisId> over;
-    for (const loop::Expr& axis : axes) over.push_back(id(axis));
+    for (const Index& index : axes) over.push_back(index.axis);
     return pool().reduce(loop::ReduceOp::contract, over, a, b);
   }
-  loop::Expr reduce(loop::ReduceOp op, const std::vector<loop::Expr>& axes, loop::Expr a) {
+  loop::Expr reduce(loop::ReduceOp op, const std::vector<Index>& axes, loop::Expr a) {
     std::vector<loop::AxisId> over;
-    for (const loop::Expr& axis : axes) over.push_back(id(axis));
+    for (const Index& index : axes) over.push_back(index.axis);
     return pool().reduce(op, over, a);
   }
 };

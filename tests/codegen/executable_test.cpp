@@ -1,0 +1,111 @@
+#include <lathe/codegen/executable.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include <lathe/graph/error.h>
+
+#include "llvm/harness.h"
+
+using namespace lathe;
+using namespace lathe::test;
+
+namespace {
+
+Program doubled() {
+  Builder b;
+  const loop::TensorId x = b.input(f32, {dim("n")});
+  const loop::TensorId out = b.output(f32, {dim("n")});
+  const Index i = b.outer(dim("n"), "i");
+  b.stage().yield(b.load(x, {i}) * 2.0, out, {i});
+  b.finish_kernel();
+  return b.program;
+}
+
+}  // namespace
+
+TEST_CASE("instruction sets have names, which parse back") {
+  for (const InstructionSet set :
+       {InstructionSet::native, InstructionSet::portable, InstructionSet::avx2, InstructionSet::avx512}) {
+    CHECK(parse_instruction_set(to_string(set)) == set);
+  }
+  CHECK_THROWS_WITH_AS(parse_instruction_set("avx3"),
+                       "unknown instruction set 'avx3': it is one of native, portable, avx2, avx512", CompileError);
+}
+
+TEST_CASE("an executable tells its program, its target and what each phase cost") {
+  const auto executable = compile(doubled(), {.instruction_set = InstructionSet::portable});
+  CHECK(executable->program().steps.size() == 1);
+  CHECK(executable->target().find("portable") != std::string::npos);
+  std::vector<std::string> names;
+  for (const CompilePhase& phase : executable->phases()) {
+    names.push_back(phase.name);
+    CHECK(phase.milliseconds >= 0);
+  }
+  CHECK(names == std::vector<std::string>{"emit", "optimise", "generate code", "link"});
+}
+
+TEST_CASE("a dump holds the kernels, the module before and after optimisation, and assembly") {
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / "lathe_executable_test";
+  std::filesystem::remove_all(folder);
+  compile(doubled(), {.dump = folder / "program"});
+  for (const char* name : {"kernels.txt", "module.ll", "module_optimised.ll", "module.s"}) {
+    CHECK(std::filesystem::file_size(folder / "program" / name) > 0);
+  }
+  std::ifstream module(folder / "program" / "module.ll");
+  const std::string text{std::istreambuf_iterator<char>(module), {}};
+  CHECK(text.find("define i32 @lathe_program") != std::string::npos);
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("threads may compile at the same time, and run one executable with different arguments") {
+  const auto shared = compile(doubled());
+  std::vector<std::string> differences(4);
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t t = 0; t < differences.size(); ++t) {
+      threads.emplace_back([&, t] {
+        const auto own = compile(doubled());
+        for (const auto& executable : {shared, own}) {
+          const std::vector<std::int64_t> size = {static_cast<std::int64_t>(100 * t + 3)};
+          Memory expected(executable->program(), size, Fill::numbers, static_cast<unsigned>(t));
+          Memory actual(executable->program(), size, Fill::numbers, static_cast<unsigned>(t));
+          loop::interpret(executable->program(), expected.arguments());
+          const abi::Arguments arguments = actual.arguments();
+          executable->entry()(&arguments);
+          differences[t] +=
+              difference(expected.outputs, actual.outputs, executable->program().outputs, executable->program());
+        }
+      });
+    }
+  }
+  for (const std::string& found : differences) CHECK(found == "");
+}
+
+TEST_CASE("small work runs on the caller alone, large work is cut into chunks by shape") {
+  const auto executable = compile(doubled());
+  struct Calls {
+    int count = 0;
+    std::int64_t items = 0;
+    std::int64_t grain = 0;
+  } calls;
+  const auto run = [&](std::int64_t size) {
+    calls = {};
+    Memory memory(executable->program(), {size}, Fill::numbers, 1);
+    abi::Arguments arguments = memory.arguments();
+    arguments.parallel_context = &calls;
+    arguments.parallel_for = [](void* context, abi::ChunkFunction chunk, const void* frame, std::int64_t items,
+                                std::int64_t grain) {
+      *static_cast<Calls*>(context) = {1, items, grain};
+      chunk(frame, 0, items);
+    };
+    executable->entry()(&arguments);
+  };
+  run(1000);
+  CHECK(calls.count == 0);
+  run(3'000'000);
+  CHECK(calls.count == 1);
+  CHECK(calls.items > 4 * calls.grain);
+  CHECK(calls.grain > 1);
+}

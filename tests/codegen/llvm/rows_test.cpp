@@ -1,0 +1,150 @@
+#include "harness.h"
+
+using namespace lathe;
+using namespace lathe::loop;
+using namespace lathe::test;
+
+TEST_CASE("logits, softmax, loss and gradient run in one pass over each row") {
+  for (const std::int64_t classes : {1, 3, 10, 16, 17, 40}) {
+    Builder b;
+    const Dim n = dim("n");
+    const Dim c(classes);
+    const TensorId h = b.input(f32, {n, 20});
+    const TensorId w = b.input(f32, {20, c});
+    const TensorId bias = b.input(f32, {c});
+    const TensorId labels = b.input(u8, {n});
+    const TensorId loss = b.output(f32, {n});
+    const TensorId dz = b.output(f32, {n, c});
+    const Index i = b.outer(n, "i");
+    const LocalId product = b.local(f32, {c});
+    const LocalId z = b.local(f32, {c});
+    const LocalId m = b.local(f32);
+    const LocalId s = b.local(f32);
+    const Index c0 = b.axis(c, "c0");
+    const Index k = b.axis(20, "k");
+    b.stage({c0}).yield(b.contract({k}, b.load(h, {i, k}), b.load(w, {k, c0})), product, {c0});
+    const Index c1 = b.axis(c, "c1");
+    b.stage({c1}).yield(b.read(product, {c1}) + b.load(bias, {c1}), z, {c1});
+    const Index c2 = b.axis(c, "c2");
+    b.stage().yield(b.reduce(ReduceOp::max, {c2}, b.read(z, {c2})), m);
+    const Index c3 = b.axis(c, "c3");
+    const Expr term = [&](const Expr& at) {
+      const Expr shifted = b.read(z, {at}) - b.read(m);
+      return shifted * shifted + 0.5;
+    }(c3);
+    b.stage().yield(b.reduce(ReduceOp::sum, {c3}, term), s);
+    const Expr label = mod(cast(i64, b.load(labels, {i})), b.pool().extent(c));
+    b.stage().yield(sqrt(b.read(s)) + b.read(m) - b.read(z, {label}), loss, {i});
+    const Index c4 = b.axis(c, "c4");
+    const Expr hot = select(equal(c4, label), b.pool().constant(f32, 1), b.pool().constant(f32, 0));
+    b.stage({c4}).yield((b.read(z, {c4}) - b.read(m)) / b.read(s) - hot, dz, {i, c4});
+    b.finish_kernel();
+    check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+  }
+}
+
+TEST_CASE("layer normalisation keeps its row in scratch") {
+  for (const std::int64_t width : {1, 16, 50, 128}) {
+    Builder b;
+    const Dim n = dim("n");
+    const TensorId x = b.input(f32, {n, width});
+    const TensorId gamma = b.input(f32, {width});
+    const TensorId out = b.output(f32, {n, width});
+    const Index i = b.outer(n, "i");
+    const LocalId mean = b.local(f32);
+    const LocalId centred = b.local(f32, {width});
+    const LocalId variance = b.local(f32);
+    const Index c0 = b.axis(width, "c0");
+    b.stage().yield(b.reduce(ReduceOp::sum, {c0}, b.load(x, {i, c0})), mean);
+    const Index c1 = b.axis(width, "c1");
+    b.stage({c1}).yield(b.load(x, {i, c1}) - b.read(mean) / static_cast<double>(width), centred, {c1});
+    const Index c2 = b.axis(width, "c2");
+    b.stage().yield(b.reduce(ReduceOp::sum, {c2}, b.read(centred, {c2}) * b.read(centred, {c2})), variance);
+    const Index c3 = b.axis(width, "c3");
+    b.stage({c3}).yield(b.read(centred, {c3}) / sqrt(b.read(variance) + 1e-5) * b.load(gamma, {c3}), out, {i, c3});
+    b.finish_kernel();
+    check_against_interpreter(b.program, {.symbols = each_size()});
+  }
+}
+
+TEST_CASE("rows of several outer axes, with two inner axes") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, 3, 4, 5});
+  const TensorId scale = b.input(f32, {3});
+  const TensorId out = b.output(f32, {3, n, 4, 5});
+  const Index i = b.outer(n, "i");
+  const Index j = b.outer(3, "j");
+  const LocalId total = b.local(f32);
+  const LocalId row = b.local(f32, {4, 5});
+  const Index p = b.axis(4, "p");
+  const Index q = b.axis(5, "q");
+  b.stage().yield(b.reduce(ReduceOp::max, {p, q}, b.load(x, {i, j, p, q})), total);
+  const Index r = b.axis(4, "r");
+  const Index s = b.axis(5, "s");
+  b.stage({r, s}).yield(b.load(x, {i, j, r, s}) * b.load(scale, {j}) - b.read(total), row, {r, s});
+  const Index t = b.axis(4, "t");
+  const Index u = b.axis(5, "u");
+  const Expr turned = b.read(row, {b.pool().extent(3) - 0.0 - t, u});
+  b.stage({t, u}).yield(b.read(row, {t, u}) + turned, out, {j, i, t, u});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size()});
+}
+
+TEST_CASE("a reduction with inner axes keeps its lanes for each of them") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {4, n, 37});
+  const TensorId out = b.output(f32, {4, 37});
+  const TensorId largest = b.output(f32, {4});
+  const Index i = b.outer(4, "i");
+  const LocalId sums = b.local(f32, {37});
+  const Index j = b.axis(37, "j");
+  const Index k = b.axis(n, "k");
+  const Expr sum = b.reduce(ReduceOp::sum, {k}, b.load(x, {i, k, j}));
+  b.stage({j}).yield(sum, sums, {j}).yield(sum, out, {i, j});
+  const Index c = b.axis(37, "c");
+  b.stage().yield(b.reduce(ReduceOp::max, {c}, b.read(sums, {c})), largest, {i});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size()});
+}
+
+TEST_CASE("two contractions in a row: the second reads the row that the first left") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, 12});
+  const TensorId u = b.input(f32, {12, 40});
+  const TensorId v = b.input(f32, {40, 21});
+  const TensorId out = b.output(f32, {n, 21});
+  const Index i = b.outer(n, "i");
+  const LocalId hidden = b.local(f32, {40});
+  const LocalId active = b.local(f32, {40});
+  const Index j = b.axis(40, "j");
+  const Index k = b.axis(12, "k");
+  b.stage({j}).yield(b.contract({k}, b.load(x, {i, k}), b.load(u, {k, j})), hidden, {j});
+  const Index a = b.axis(40, "a");
+  b.stage({a}).yield(max(b.read(hidden, {a}), b.pool().constant(f32, 0)), active, {a});
+  const Index c = b.axis(21, "c");
+  const Index l = b.axis(40, "l");
+  b.stage({c}).yield(b.contract({l}, b.read(active, {l}), b.load(v, {l, c})), out, {i, c});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+}
+
+TEST_CASE("a row of booleans and one of doubles share a kernel") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f64, {n, 19});
+  const TensorId out = b.output(i64, {n});
+  const TensorId any = b.output(boolean, {n});
+  const Index i = b.outer(n, "i");
+  const LocalId mask = b.local(boolean, {19});
+  const Index p = b.axis(19, "p");
+  b.stage({p}).yield(b.load(x, {i, p}) > 0.5, mask, {p});
+  const Index q = b.axis(19, "q");
+  b.stage().yield(b.reduce(ReduceOp::sum, {q}, cast(i64, b.read(mask, {q}))), out, {i});
+  const Index r = b.axis(19, "r");
+  b.stage().yield(b.reduce(ReduceOp::any, {r}, b.read(mask, {r})), any, {i});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size()});
+}

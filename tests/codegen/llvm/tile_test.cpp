@@ -1,0 +1,228 @@
+#include "harness.h"
+
+using namespace lathe;
+using namespace lathe::loop;
+using namespace lathe::test;
+
+namespace {
+
+/// out[i, j] = contract over k of a, b, in any of the four layouts.
+Program matmul(const Dim& m, const Dim& k, const Dim& n, bool transpose_a, bool transpose_b, DType dtype = f32) {
+  Builder b;
+  const TensorId x = b.input(dtype, transpose_a ? Shape{k, m} : Shape{m, k});
+  const TensorId w = b.input(dtype, transpose_b ? Shape{n, k} : Shape{k, n});
+  const TensorId out = b.output(dtype, {m, n});
+  const Index i = b.outer(m, "i");
+  const Index j = b.outer(n, "j");
+  const Index p = b.axis(k, "k");
+  const Expr left = transpose_a ? b.load(x, {p, i}) : b.load(x, {i, p});
+  const Expr right = transpose_b ? b.load(w, {j, p}) : b.load(w, {p, j});
+  b.stage().yield(b.contract({p}, left, right), out, {i, j});
+  b.finish_kernel();
+  return b.program;
+}
+
+}  // namespace
+
+TEST_CASE("a matrix product is the same chain of fused multiply-adds at every number of rows") {
+  for (const std::int64_t n : {1, 10, 16, 32, 48, 50, 80, 128}) {
+    check_against_interpreter(matmul(dim("m"), 21, n, false, false), {.symbols = each_size(), .portable = false});
+  }
+}
+
+TEST_CASE("a matrix product is right at every number of columns") {
+  for (const std::int64_t m : {1, 3, 8, 13}) {
+    check_against_interpreter(matmul(m, 21, dim("n"), false, false), {.symbols = each_size(), .portable = false});
+  }
+}
+
+TEST_CASE("a matrix product over a symbolic number of terms starts from zero") {
+  check_against_interpreter(matmul(13, dim("k"), 48, true, false), {.symbols = each_size(), .portable = false});
+}
+
+TEST_CASE("all three extents may be symbols") {
+  const Program program = matmul(dim("b"), dim("c"), dim("a"), false, false);
+  check_against_interpreter(
+      program, {.symbols = {{0, 3, 5}, {33, 17, 9}, {7, 0, 4}, {1, 1, 1}, {65, 40, 12}}, .portable = false});
+}
+
+TEST_CASE("operands may be transposed") {
+  for (const bool transpose_a : {false, true}) {
+    for (const bool transpose_b : {false, true}) {
+      const Program program = matmul(dim("m"), 19, 37, transpose_a, transpose_b);
+      check_against_interpreter(program, {.symbols = each_size(), .portable = false});
+    }
+  }
+}
+
+TEST_CASE("without fused multiply-add the portable set still adds in the same order") {
+  for (const bool transpose_b : {false, true}) {
+    check_against_interpreter(matmul(dim("m"), 19, 37, false, transpose_b),
+                              {.symbols = each_size(), .fill = Fill::whole_numbers});
+  }
+}
+
+TEST_CASE("doubles and integers contract too") {
+  check_against_interpreter(matmul(dim("m"), 19, 37, false, false, f64), {.symbols = each_size(), .portable = false});
+  check_against_interpreter(matmul(dim("m"), 19, 37, false, false, i32), {.symbols = each_size()});
+  check_against_interpreter(matmul(dim("m"), 19, 37, false, false, i64), {.symbols = each_size()});
+}
+
+TEST_CASE("a long contraction is cut into chains, which are then added up") {
+  for (const std::int64_t k : {4095, 4096, 4097, 8192, 10'000}) {
+    check_against_interpreter(matmul(3, k, 20, false, false), {.portable = false});
+  }
+  const Program program = matmul(3, dim("k"), 20, true, false);
+  check_against_interpreter(program, {.symbols = {{4096}, {4097}, {9000}}, .portable = false});
+}
+
+TEST_CASE("bias and activation follow in registers") {
+  Builder b;
+  const Dim m = dim("m");
+  const TensorId x = b.input(f32, {m, 30});
+  const TensorId w = b.input(f32, {30, 50});
+  const TensorId bias = b.input(f32, {50});
+  const TensorId out = b.output(f32, {m, 50});
+  const TensorId positive = b.output(boolean, {m, 50});
+  const Index i = b.outer(m, "i");
+  const Index j = b.outer(50, "j");
+  const Index k = b.axis(30, "k");
+  const LocalId sum = b.local(f32);
+  b.stage().yield(b.contract({k}, b.load(x, {i, k}), b.load(w, {k, j})), sum);
+  const Expr z = b.read(sum) + b.load(bias, {j});
+  b.stage().yield(max(z, b.pool().constant(f32, 0)), out, {i, j}).yield(z > 0.0, positive, {i, j});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+}
+
+TEST_CASE("a parameter is updated from its gradient, which never reaches memory") {
+  Builder b;
+  const Dim batch = dim("batch");
+  const TensorId x = b.input(f32, {batch, 24});
+  const TensorId dh = b.input(f32, {batch, 40});
+  const TensorId rate = b.input(f32, {});
+  const TensorId m = b.variable(f32, {24, 40});
+  const TensorId v = b.variable(f32, {24, 40});
+  const TensorId w = b.variable(f32, {24, 40});
+  const Index p = b.outer(24, "p");
+  const Index j = b.outer(40, "j");
+  const Index i = b.axis(batch, "i");
+  const LocalId gradient = b.local(f32);
+  b.stage().yield(b.contract({i}, b.load(x, {i, p}), b.load(dh, {i, j})), gradient);
+  const Expr g = b.read(gradient);
+  b.stage().yield(b.load(m, {p, j}) + (g - b.load(m, {p, j})) * 0.1, m, {p, j});
+  b.yield(b.load(v, {p, j}) + (g * g - b.load(v, {p, j})) * 0.001, v, {p, j});
+  b.stage().yield(b.load(w, {p, j}) - b.load(rate, {}) * b.load(m, {p, j}) / (sqrt(abs(b.load(v, {p, j}))) + 1e-7), w,
+                  {p, j});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+}
+
+TEST_CASE("a long epilogue loops over the rows of its tile") {
+  Builder b;
+  const Dim m = dim("m");
+  const TensorId x = b.input(f32, {m, 9});
+  const TensorId w = b.input(f32, {9, 32});
+  const TensorId out = b.output(f32, {m, 32});
+  const TensorId squares = b.output(f32, {m, 32});
+  const Index i = b.outer(m, "i");
+  const Index j = b.outer(32, "j");
+  const Index k = b.axis(9, "k");
+  const LocalId sum = b.local(f32);
+  const LocalId row_sum = b.local(f32);
+  b.stage().yield(b.contract({k}, b.load(x, {i, k}), b.load(w, {k, j})), sum);
+  const Index q = b.axis(9, "q");
+  b.stage().yield(b.reduce(ReduceOp::sum, {q}, b.load(x, {i, q})), row_sum);
+  Expr z = b.read(sum);
+  for (int step = 0; step < 60; ++step) z = z * 0.5 + b.read(row_sum);
+  b.stage().yield(z, out, {i, j}).yield(b.read(sum) * b.read(sum), squares, {i, j});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+}
+
+TEST_CASE("batched products and convolutions are contractions like any other") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, 6, 7});
+  const TensorId y = b.input(f32, {n, 7, 18});
+  const TensorId out = b.output(f32, {n, 6, 18});
+  const Index s = b.outer(n, "s");
+  const Index i = b.outer(6, "i");
+  const Index j = b.outer(18, "j");
+  const Index k = b.axis(7, "k");
+  b.stage().yield(b.contract({k}, b.load(x, {s, i, k}), b.load(y, {s, k, j})), out, {s, i, j});
+  b.finish_kernel();
+  const TensorId image = b.input(f32, {n, 8, 9, 3});
+  const TensorId filter = b.input(f32, {3, 3, 3, 20});
+  const TensorId map = b.output(f32, {n, 6, 7, 20});
+  const Index t = b.outer(n, "t");
+  const Index r = b.outer(6, "r");
+  const Index c = b.outer(7, "c");
+  const Index f = b.outer(20, "f");
+  const Index u = b.axis(3, "u");
+  const Index v = b.axis(3, "v");
+  const Index channel = b.axis(3, "channel");
+  b.stage().yield(
+      b.contract({u, v, channel}, b.load(image, {t, r + u, c + v, channel}), b.load(filter, {u, v, channel, f})), map,
+      {t, r, c, f});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = {{0}, {1}, {2}, {5}}, .portable = false});
+}
+
+TEST_CASE("operands may be expressions: a cast, a mask, a gather") {
+  Builder b;
+  const Dim m = dim("m");
+  const TensorId pixels = b.input(u8, {m, 30});
+  const TensorId mask = b.input(boolean, {m, 20});
+  const TensorId w = b.input(f32, {30, 20});
+  const TensorId rows = b.input(u8, {m});
+  const TensorId out = b.output(f32, {m, 20});
+  const Index i = b.outer(m, "i");
+  const Index j = b.outer(20, "j");
+  const Index k = b.axis(30, "k");
+  const Expr row = mod(cast(i64, b.load(rows, {i})), b.pool().extent(30));
+  const Expr weight = select(b.load(mask, {i, j}), b.load(w, {k, j}), b.load(w, {row, j}));
+  b.stage().yield(b.contract({k}, cast(f32, b.load(pixels, {i, k})) / 255.0, weight), out, {i, j});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+}
+
+TEST_CASE("a product with a vector contracts along rows") {
+  Builder b;
+  const Dim m = dim("m");
+  const TensorId x = b.input(f32, {m, 30});
+  const TensorId w = b.input(f32, {30});
+  const TensorId out = b.output(f32, {m});
+  const TensorId total = b.output(f32, {});
+  const Index i = b.outer(m, "i");
+  const Index k = b.axis(30, "k");
+  b.stage().yield(b.contract({k}, b.load(x, {i, k}), b.load(w, {k})), out, {i});
+  b.finish_kernel();
+  const Index q = b.axis(30, "q");
+  b.stage().yield(b.contract({q}, b.load(w, {q}), b.load(w, {q})), total, {});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+}
+
+TEST_CASE("two contractions share one tile") {
+  Builder b;
+  const Dim m = dim("m");
+  const TensorId x = b.input(f32, {m, 11});
+  const TensorId y = b.input(f32, {m, 5});
+  const TensorId u = b.input(f32, {11, 24});
+  const TensorId v = b.input(f32, {5, 24});
+  const TensorId out = b.output(f32, {m, 24});
+  const TensorId second = b.output(f32, {m, 24});
+  const Index i = b.outer(m, "i");
+  const Index j = b.outer(24, "j");
+  const Index k = b.axis(11, "k");
+  const Index l = b.axis(5, "l");
+  const LocalId p = b.local(f32);
+  const LocalId q = b.local(f32);
+  b.stage().yield(b.contract({k}, b.load(x, {i, k}), b.load(u, {k, j})), p);
+  const Expr product = b.contract({l}, b.load(y, {i, l}), b.load(v, {l, j}));
+  b.stage().yield(product, second, {i, j}).yield(product, q);
+  b.stage().yield(b.read(p) * b.read(q), out, {i, j});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+}

@@ -1,0 +1,110 @@
+#include <lathe/codegen/schedule.h>
+
+#include <lathe/codegen/merge.h>
+
+#include "llvm/harness.h"
+
+using namespace lathe;
+using namespace lathe::loop;
+using namespace lathe::test;
+
+namespace {
+
+const MachineModel avx512 = machine_model(InstructionSet::avx512);
+const MachineModel avx2 = machine_model(InstructionSet::avx2);
+
+Schedule schedule_of(const Builder& b, const MachineModel& machine = avx512) {
+  return schedule(b.program, std::get<Kernel>(b.program.steps.front()), machine);
+}
+
+Builder matmul(const Dim& m, const Dim& k, const Dim& n) {
+  Builder b;
+  const TensorId x = b.input(f32, {m, k});
+  const TensorId w = b.input(f32, {k, n});
+  const TensorId out = b.output(f32, {m, n});
+  const Index i = b.outer(m, "i");
+  const Index j = b.outer(n, "j");
+  const Index p = b.axis(k, "k");
+  b.stage().yield(b.contract({p}, b.load(x, {i, p}), b.load(w, {p, j})), out, {i, j});
+  b.finish_kernel();
+  return b;
+}
+
+}  // namespace
+
+TEST_CASE("register tiles fill the machine's accumulators and divide what they cover") {
+  const auto rows_and_vectors = [](const Dim& rows, const Dim& columns, int bytes, const MachineModel& machine) {
+    const Tile tile = choose_tile(rows, columns, bytes == 8 ? 8 : 16, bytes, machine);
+    return std::pair(tile.rows, tile.vectors);
+  };
+  CHECK(rows_and_vectors(784, 128, 4, avx512) == std::pair(8, 2));
+  CHECK(rows_and_vectors(dim("batch"), 128, 4, avx512) == std::pair(8, 2));
+  CHECK(rows_and_vectors(dim("batch"), 128, 8, avx512) == std::pair(8, 2));
+  CHECK(rows_and_vectors(dim("batch"), 10, 4, avx512) == std::pair(8, 1));
+  CHECK(rows_and_vectors(12, 160, 4, avx2) == std::pair(6, 1));
+  // One row: several vectors hide the latency of the chains.
+  CHECK(rows_and_vectors(1, 128, 4, avx512).second >= 4);
+}
+
+TEST_CASE("constant extents leave no variants that cannot occur") {
+  CHECK(schedule_of(matmul(784, 32, 128)).row_tiles == std::vector{8});
+  CHECK(schedule_of(matmul(20, 32, 128)).row_tiles.size() <= 2);
+  CHECK(schedule_of(matmul(dim("m"), 32, 128)).row_tiles.back() == 1);
+}
+
+TEST_CASE("an element-wise kernel over whole arrays becomes one long axis") {
+  Builder b;
+  const TensorId x = b.input(f32, {dim("n"), 784, 3});
+  const TensorId out = b.output(f32, {dim("n"), 784, 3});
+  const std::vector<Expr> at = {b.outer(dim("n"), "i"), b.outer(784, "j"), b.outer(3, "c")};
+  b.stage().yield(b.load(x, at) + 1.0, out, at);
+  b.finish_kernel();
+  const Schedule made = schedule_of(b);
+  CHECK(made.form == Schedule::Form::map);
+  CHECK(!made.row.has_value());
+  CHECK(b.pool().axis(*made.column).extent == dim("n") * Dim(784 * 3));
+}
+
+TEST_CASE("axes stay apart where a broadcast would need a division") {
+  Builder b;
+  const TensorId x = b.input(f32, {dim("n"), 784});
+  const TensorId bias = b.input(f32, {784});
+  const TensorId out = b.output(f32, {dim("n"), 784});
+  const Index i = b.outer(dim("n"), "i");
+  const Index j = b.outer(784, "j");
+  b.stage().yield(b.load(x, {i, j}) + b.load(bias, {j}), out, {i, j});
+  b.finish_kernel();
+  const Schedule made = schedule_of(b);
+  CHECK(made.form == Schedule::Form::map);
+  CHECK(made.row.has_value());
+  CHECK(b.pool().axis(*made.column).extent == Dim(784));
+}
+
+TEST_CASE("vectors run along the axis that needs the fewest gathers") {
+  Builder b;
+  const TensorId a = b.input(f32, {20, 30});
+  const TensorId c = b.input(f32, {40, 20});
+  const TensorId out = b.output(f32, {30, 40});
+  const Index i = b.outer(30, "i");
+  const Index j = b.outer(40, "j");
+  const Index k = b.axis(20, "k");
+  b.stage().yield(b.contract({k}, b.load(a, {k, i}), b.load(c, {j, k})), out, {i, j});
+  b.finish_kernel();
+  CHECK(schedule_of(b).column == i.axis);
+}
+
+TEST_CASE("a reduction goes along rows or across columns, whichever is contiguous") {
+  const auto form = [](bool down_columns) {
+    Builder b;
+    const TensorId x = b.input(f32, {50, 60});
+    const TensorId out = b.output(f32, {down_columns ? 60 : 50});
+    const Index o = b.outer(down_columns ? 60 : 50, "o");
+    const Index r = b.axis(down_columns ? 50 : 60, "r");
+    const Expr at = down_columns ? b.load(x, {r, o}) : b.load(x, {o, r});
+    b.stage().yield(b.reduce(ReduceOp::sum, {r}, at), out, {o});
+    b.finish_kernel();
+    return schedule_of(b).form;
+  };
+  CHECK(form(true) == Schedule::Form::tile);
+  CHECK(form(false) == Schedule::Form::rows);
+}
