@@ -11,6 +11,7 @@
 #include <lathe/ops/arithmetic.h>
 #include <lathe/ops/cast.h>
 #include <lathe/ops/compare.h>
+#include <lathe/ops/concat.h>
 #include <lathe/ops/effect.h>
 #include <lathe/ops/gather.h>
 #include <lathe/ops/gradients.h>
@@ -27,6 +28,7 @@
 #include <lathe/ops/optim/schedule.h>
 #include <lathe/ops/random.h>
 #include <lathe/ops/reduce.h>
+#include <lathe/ops/reshape.h>
 #include <lathe/ops/shape.h>
 #include <lathe/ops/slice.h>
 #include <lathe/ops/softmax.h>

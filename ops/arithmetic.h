@@ -43,8 +43,8 @@ Value floor_div(Operand a, Operand b, std::source_location where = std::source_l
 /// Gradient: da = dy, db = -dy floor(a / b).
 Value mod(Operand a, Operand b, std::source_location where = std::source_location::current());
 
-/// Sums `x` over the axes along which `shape` broadcasts to it: what turns a gradient of a broadcast operand into one of
-/// the operand.
+/// Sums `x` over the axes along which `shape` broadcasts to it: what turns a gradient of a broadcast operand into one
+/// of the operand.
 Value sum_to_shape(Value x, const Shape& shape, std::source_location where = std::source_location::current());
 
 }  // namespace lathe

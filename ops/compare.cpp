@@ -104,18 +104,22 @@ Value compare(const Op& op, const Operand& a, const Operand& b, const std::sourc
 
 namespace op {
 
-const Op equal{comparison("equal", "a = b.", build_equal, [](double a, double b) { return a == b ? 1.0 : 0.0; },
-                          "Equal", true)};
-const Op not_equal{comparison("not_equal", "a != b.", build_not_equal,
-                              [](double a, double b) { return a != b ? 1.0 : 0.0; }, "", true)};
-const Op less{comparison("less", "a < b.", [](loop::Expr a, loop::Expr b) { return a < b; },
-                         [](double a, double b) { return a < b ? 1.0 : 0.0; }, "Less", false)};
-const Op less_equal{comparison("less_equal", "a <= b.", [](loop::Expr a, loop::Expr b) { return a <= b; },
-                               [](double a, double b) { return a <= b ? 1.0 : 0.0; }, "LessOrEqual", false)};
-const Op greater{comparison("greater", "a > b.", [](loop::Expr a, loop::Expr b) { return a > b; },
-                            [](double a, double b) { return a > b ? 1.0 : 0.0; }, "Greater", false)};
-const Op greater_equal{comparison("greater_equal", "a >= b.", [](loop::Expr a, loop::Expr b) { return a >= b; },
-                                  [](double a, double b) { return a >= b ? 1.0 : 0.0; }, "GreaterOrEqual", false)};
+const Op equal{comparison(
+    "equal", "a = b.", build_equal, [](double a, double b) { return a == b ? 1.0 : 0.0; }, "Equal", true)};
+const Op not_equal{comparison(
+    "not_equal", "a != b.", build_not_equal, [](double a, double b) { return a != b ? 1.0 : 0.0; }, "", true)};
+const Op less{comparison(
+    "less", "a < b.", [](loop::Expr a, loop::Expr b) { return a < b; },
+    [](double a, double b) { return a < b ? 1.0 : 0.0; }, "Less", false)};
+const Op less_equal{comparison(
+    "less_equal", "a <= b.", [](loop::Expr a, loop::Expr b) { return a <= b; },
+    [](double a, double b) { return a <= b ? 1.0 : 0.0; }, "LessOrEqual", false)};
+const Op greater{comparison(
+    "greater", "a > b.", [](loop::Expr a, loop::Expr b) { return a > b; },
+    [](double a, double b) { return a > b ? 1.0 : 0.0; }, "Greater", false)};
+const Op greater_equal{comparison(
+    "greater_equal", "a >= b.", [](loop::Expr a, loop::Expr b) { return a >= b; },
+    [](double a, double b) { return a >= b ? 1.0 : 0.0; }, "GreaterOrEqual", false)};
 
 const Op logical_and{{
     .name = "logical_and",

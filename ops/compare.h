@@ -21,7 +21,8 @@ extern const Op logical_not;
 extern const Op select;
 }  // namespace op
 
-/// Comparisons give bools and have no gradient. With NaN all are false but `not_equal`. Bools compare for equality only.
+/// Comparisons give bools and have no gradient. With NaN all are false but `not_equal`. Bools compare for equality
+/// only.
 Value equal(Operand a, Operand b, std::source_location where = std::source_location::current());
 Value not_equal(Operand a, Operand b, std::source_location where = std::source_location::current());
 Value less(Operand a, Operand b, std::source_location where = std::source_location::current());

@@ -100,7 +100,9 @@ const Op group{{
     .name = "group",
     .doc = "True, once all nodes that it has control edges from have run.",
     .kind = Kind::effect,
-    .infer = [](const InferContext&) -> InferredTypes { return {{DType::boolean, {}}}; },
+    .infer = [](const InferContext&) -> InferredTypes {
+      return {{DType::boolean, {}}};
+    },
     .gradient = no_inputs,
     .lower = [](loop::Body& body) { body.yield(body.constant(DType::boolean, 1)); },
     .samples = {{.in = {}, .scalar = [](std::span<const double>) { return 1.0; }}},

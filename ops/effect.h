@@ -33,7 +33,6 @@ Value check_labels(Value labels, Dim classes, std::source_location where = std::
 Value group(const Values& values, std::source_location where = std::source_location::current());
 
 /// x, once all of `effects` have been computed. Gradient: dx = dy.
-Value with_dependencies(Value x, const Values& effects,
-                        std::source_location where = std::source_location::current());
+Value with_dependencies(Value x, const Values& effects, std::source_location where = std::source_location::current());
 
 }  // namespace lathe

@@ -21,19 +21,17 @@ class Operand {
   Operand(const Variable& variable, std::source_location where = std::source_location::current())
       : argument_(variable.value), where_(where) {}
   template <class T>
-    requires std::is_floating_point_v<T>
-  Operand(T number, std::source_location where = std::source_location::current())
+  requires std::is_floating_point_v<T> Operand(T number, std::source_location where = std::source_location::current())
       : argument_(static_cast<double>(number)), where_(where) {}
   template <class T>
-    requires std::is_integral_v<T>
-  Operand(T number, std::source_location where = std::source_location::current())
+  requires std::is_integral_v<T> Operand(T number, std::source_location where = std::source_location::current())
       : argument_(static_cast<std::int64_t>(number)), where_(where) {}
 
   /// The value, or null if this is a number.
   const Value* value() const { return std::get_if<Value>(&argument_); }
   const std::source_location& where() const { return where_; }
-  /// The value; a number becomes a constant scalar of `dtype`. Throws GraphError if the dtype cannot hold the number: an
-  /// integer or a bool never takes a fraction, and only floats round.
+  /// The value; a number becomes a constant scalar of `dtype`. Throws GraphError if the dtype cannot hold the number:
+  /// an integer or a bool never takes a fraction, and only floats round.
   Value as(Graph& graph, DType dtype, const std::source_location& where) const;
 
  private:

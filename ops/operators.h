@@ -2,10 +2,10 @@
 
 #include <lathe/ops/operand.h>
 
-/// Operators on values, element by element with NumPy's broadcasting; either side may be a number, which takes the other
-/// side's dtype. `&`, `|` and `~` are the logical and, or and not of bools. There is no `&&`, `||` or `!`: on a Value
-/// those ask whether the handle is empty. Nor does `==` compare elements: it says whether two handles are the same value;
-/// see `equal`. Errors and gradients are those of the functions named beside them.
+/// Operators on values, element by element with NumPy's broadcasting; either side may be a number, which takes the
+/// other side's dtype. `&`, `|` and `~` are the logical and, or and not of bools. There is no `&&`, `||` or `!`: on a
+/// Value those ask whether the handle is empty. Nor does `==` compare elements: it says whether two handles are the
+/// same value; see `equal`. Errors and gradients are those of the functions named beside them.
 namespace lathe {
 
 Value operator+(Operand a, Operand b);   // add

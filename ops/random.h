@@ -36,8 +36,7 @@ Value random_normal(Graph& graph, Shape shape, double mean = 0, double deviation
 /// has 0.8796 of it. Inverse error function after Giles, "Approximating the erfinv function", GPU Computing Gems Jade
 /// Edition, 2012, with one step of Newton's method for f64.
 Value random_truncated_normal(Graph& graph, Shape shape, double mean = 0, double deviation = 1,
-                              RandomOptions options = {},
-                              std::source_location where = std::source_location::current());
+                              RandomOptions options = {}, std::source_location where = std::source_location::current());
 
 /// 1 with probability p, else 0, in `options.dtype`, which may be any dtype here. p: a number, or a value of f32 or f64
 /// that broadcasts to `shape`.

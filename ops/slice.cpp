@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include <lathe/codegen/loop/body.h>
-#include <lathe/ops/axes.h>
+#include <lathe/ops/guarded_load.h>
 #include <lathe/ops/rules.h>
 
 namespace lathe {
@@ -33,24 +33,6 @@ Inside inside(const Positions& positions, const Dim& extent) {
   if (loop::never_negative(positions.lowest()) && loop::never_negative(room_above)) return Inside::always;
   const auto negative = [](const Dim& dim) { return dim.is_constant() && dim.constant() < 0; };
   return negative(positions.lowest()) || negative(room_above) ? Inside::never : Inside::depends;
-}
-
-/// Input 0 at `indices`, of which those along `axes` may lie outside: they are moved inside, for a value that a select
-/// then drops. A tensor that may be empty is read at its first position, which memory has even then.
-loop::Expr load_moved_inside(loop::Body& body, std::size_t input, std::vector<loop::Expr> indices,
-                             const std::vector<std::size_t>& axes) {
-  const Shape& shape = body.in_type(input).shape;
-  std::optional<loop::Expr> not_empty;
-  for (const std::size_t axis : axes) {
-    indices[axis] = loop::max(loop::min(indices[axis], body.extent(shape[axis] - Dim(1))), body.extent(0));
-    if (loop::never_negative(shape[axis] - Dim(1))) continue;
-    const loop::Expr some = body.extent(shape[axis]) > body.extent(0);
-    not_empty = not_empty ? *not_empty & some : some;
-  }
-  if (not_empty) {
-    for (loop::Expr& index : indices) index = loop::select(*not_empty, index, body.extent(0));
-  }
-  return body.in(input, indices);
 }
 
 // ---- slice
@@ -186,76 +168,7 @@ void lower_pad(loop::Body& body) {
   body.yield(loop::select(*taken, value, body.constant(value.dtype(), body.attribute<double>("value"))));
 }
 
-// ---- concat
-
-std::size_t concat_axis(const Node& node, std::size_t rank) {
-  return resolve_axis(node.attributes.get<std::int64_t>("axis"), rank);
-}
-
-InferredTypes infer_concat(const InferContext& context) {
-  const std::size_t rank = context.in(0).rank();
-  const std::size_t axis = resolve_axis(context, context.attribute<std::int64_t>("axis"), rank);
-  Dim total = context.in(0).shape[axis];
-  for (std::size_t i = 1; i < context.inputs(); ++i) {
-    require_same_dtype(context, 0, i);
-    const std::string mismatch = fmt::format("input 0 is {}, input {} is {}: all extents but that of axis {} must agree",
-                                             to_string(context.in(0)), i, to_string(context.in(i)), axis);
-    if (context.in(i).rank() != rank) context.fail(mismatch);
-    for (std::size_t other = 0; other < rank; ++other) {
-      if (other != axis) context.unify(context.in(0).shape[other], context.in(i).shape[other], mismatch);
-    }
-    total = total + context.in(i).shape[axis];
-  }
-  Shape shape = context.in(0).shape;
-  shape[axis] = total;
-  return {{context.in(0).dtype, shape}};
-}
-
-Values concat_gradient(const GradientContext& g) {
-  const std::size_t rank = g.y().rank();
-  const std::size_t axis = concat_axis(g.node(), rank);
-  Values gradients;
-  Shape begin(rank, Dim(0));
-  for (std::size_t i = 0; i < g.node().inputs.size(); ++i) {
-    const Shape extents = g.in(i).shape();
-    gradients.push_back(apply_slice(g.dy(), begin, extents, Extents(rank, 1), std::source_location::current()));
-    begin[axis] = begin[axis] + extents[axis];
-  }
-  return gradients;
-}
-
-/// Of each input the element whose turn would be here; the first input that reaches this far wins.
-void lower_concat(loop::Body& body) {
-  const std::size_t rank = body.out_type().rank();
-  const std::size_t axis = concat_axis(body.node(), rank);
-  struct Piece {
-    std::size_t input;
-    Dim begin;
-    Dim end;
-  };
-  std::vector<Piece> pieces;
-  Dim offset;
-  for (std::size_t i = 0; i < body.inputs(); ++i) {
-    const Dim& extent = body.in_type(i).shape[axis];
-    if (extent != Dim(0)) pieces.push_back({i, offset, offset + extent});
-    offset = offset + extent;
-  }
-  if (pieces.empty()) return body.yield(body.constant(body.out_type().dtype, 0));
-
-  std::optional<loop::Expr> value;
-  for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
-    std::vector<loop::Expr> indices;
-    for (std::size_t d = 0; d < rank; ++d) indices.push_back(body.axis(d));
-    indices[axis] = indices[axis] - body.extent(piece->begin);
-    const std::vector<std::size_t> unsure = pieces.size() == 1 ? std::vector<std::size_t>{} : std::vector{axis};
-    const loop::Expr element = load_moved_inside(body, piece->input, indices, unsure);
-    value = value ? loop::select(body.axis(axis) < body.extent(piece->end), element, *value) : element;
-  }
-  body.yield(*value);
-}
-
 // ---- what the functions for users work out
-
 [[noreturn]] void fail(std::string_view op, const std::source_location& where, const std::string& message) {
   throw GraphError(fmt::format("{} ({}): {}", op, describe(SourceLine(where)), message));
 }
@@ -304,17 +217,6 @@ Array reference_pad(std::span<const Array> x) {
   });
 }
 
-Array reference_concat(std::span<const Array> x) {
-  return array_of({2, x[0].shape[1] + x[1].shape[1] + x[2].shape[1]}, [&](std::span<const std::int64_t> i) {
-    std::int64_t column = i[1];
-    for (const Array& part : x) {
-      if (column < part.shape[1]) return element(part, std::vector{i[0], column});
-      column -= part.shape[1];
-    }
-    return 0.0;
-  });
-}
-
 }  // namespace
 
 namespace op {
@@ -350,19 +252,18 @@ const Op slice{{
                          return element(x[0], std::vector{n - 1 - i[0], 1 + 2 * i[1]});
                        });
                      }}},
-    .bad_samples =
-        {{.in = {{DType::f32, {5}}},
-          .attributes = {{"begin", Shape{3}}, {"extents", Shape{3}}, {"steps", Extents{1}}},
-          .error = "positions 3 to 5 of axis 0 are asked for, x [5] has 5 there"},
-         {.in = {{DType::f32, {5}}},
-          .attributes = {{"begin", Shape{1}}, {"extents", Shape{3}}, {"steps", Extents{-1}}},
-          .error = "positions -1 to 1 of axis 0 are asked for"},
-         {.in = {{DType::f32, {5}}},
-          .attributes = {{"begin", Shape{1}}, {"extents", Shape{3}}, {"steps", Extents{0}}},
-          .error = "a step is 0"},
-         {.in = {{DType::f32, {5}}},
-          .attributes = {{"begin", Shape{1, 1}}, {"extents", Shape{3}}, {"steps", Extents{1}}},
-          .error = "x [5] has 1 axes, 'begin' [1, 1] has 2"}},
+    .bad_samples = {{.in = {{DType::f32, {5}}},
+                     .attributes = {{"begin", Shape{3}}, {"extents", Shape{3}}, {"steps", Extents{1}}},
+                     .error = "positions 3 to 5 of axis 0 are asked for, x [5] has 5 there"},
+                    {.in = {{DType::f32, {5}}},
+                     .attributes = {{"begin", Shape{1}}, {"extents", Shape{3}}, {"steps", Extents{-1}}},
+                     .error = "positions -1 to 1 of axis 0 are asked for"},
+                    {.in = {{DType::f32, {5}}},
+                     .attributes = {{"begin", Shape{1}}, {"extents", Shape{3}}, {"steps", Extents{0}}},
+                     .error = "a step is 0"},
+                    {.in = {{DType::f32, {5}}},
+                     .attributes = {{"begin", Shape{1, 1}}, {"extents", Shape{3}}, {"steps", Extents{1}}},
+                     .error = "x [5] has 1 axes, 'begin' [1, 1] has 2"}},
 }};
 
 const Op pad{{
@@ -404,99 +305,17 @@ const Op pad{{
                      .error = "axis 0 of x [5] would lie at -1 to 3 of the result's [9]"}},
 }};
 
-const Op concat{{
-    .name = "concat",
-    .doc = "The inputs one after the other along an axis.",
-    .kind = Kind::view,
-    .min_inputs = 1,
-    .max_inputs = SIZE_MAX,
-    .attributes = {{"axis", "Along which.", {}}},
-    .infer = infer_concat,
-    .gradient = concat_gradient,
-    .lower = lower_concat,
-    .rewrites = {{"concat of one", [](const RewriteContext& context) { return input_if_same_type(context, 0); }}},
-    .onnx = "Concat",
-    .samples = {{.in = {{.shape = {2, dim("n")}}, {.shape = {2, 3}}, {.shape = {2, dim("n")}}},
-                 .attributes = {{"axis", std::int64_t{-1}}},
-                 .whole = reference_concat},
-                {.in = {{.shape = {2, 0}}, {.shape = {2, 0}}, {.shape = {2, 4}}},
-                 .attributes = {{"axis", std::int64_t{1}}},
-                 .whole = reference_concat},
-                {.in = {{.dtype = DType::i64, .shape = {2, dim("n")}}, {.dtype = DType::i64, .shape = {dim("m"), dim("n")}}},
-                 .attributes = {{"axis", std::int64_t{0}}},
-                 .whole =
-                     [](std::span<const Array> x) {
-                       Array out{{2 + x[1].shape[0], x[0].shape[1]}, x[0].data};
-                       out.data.insert(out.data.end(), x[1].data.begin(), x[1].data.end());
-                       return out;
-                     }}},
-    .bad_samples = {{.in = {{DType::f32, {2, 3}}, {DType::f32, {3, 4}}},
-                     .attributes = {{"axis", std::int64_t{1}}},
-                     .error = "input 0 is f32 [2, 3], input 1 is f32 [3, 4]: all extents but that of axis 1 must agree"},
-                    {.in = {{DType::f32, {2}}, {DType::i32, {2}}},
-                     .attributes = {{"axis", std::int64_t{0}}},
-                     .error = "dtypes differ"},
-                    {.in = {{DType::f32, {2}}, {DType::f32, {2, 2}}},
-                     .attributes = {{"axis", std::int64_t{0}}},
-                     .error = "must agree"}},
-}};
-
 }  // namespace op
 
-Value concat(Values xs, std::int64_t axis, std::source_location where) {
-  if (xs.empty()) fail("concat", where, "there is nothing to join");
-  Graph& graph = xs[0].graph();
-  return graph.apply({.op = op::concat, .inputs = std::move(xs), .attributes = {{"axis", axis}}, .where = where});
-}
-
-Values split(Value x, std::int64_t axis, Shape extents, std::source_location where) {
-  if (axis < -static_cast<std::int64_t>(x.rank()) || axis >= static_cast<std::int64_t>(x.rank())) {
-    fail("split", where, fmt::format("x {} has no axis {}", to_string(x.shape()), axis));
-  }
-  const std::size_t along = resolve_axis(axis, x.rank());
-  const Shape shape = x.shape();
-  Dim left = shape[along];
-  Dim* open = nullptr;
-  for (Dim& extent : extents) {
-    if (extent.is_unknown() && !open) {
-      open = &extent;
-    } else {
-      left = left - extent;
-    }
-  }
-  if (open) {
-    *open = left;
-  } else if (x.graph().resolve(left) != Dim(0)) {
-    fail("split", where,
-         fmt::format("pieces of {} do not add up to axis {} of {}", to_string(extents), along, to_string(shape)));
-  }
-  Values pieces;
-  Shape begin(shape.size(), Dim(0));
-  Shape piece = shape;
-  for (const Dim& extent : extents) {
-    piece[along] = extent;
-    pieces.push_back(apply_slice(x, begin, piece, Extents(shape.size(), 1), where));
-    begin[along] = begin[along] + extent;
-  }
-  return pieces;
-}
-
-Values split(Value x, std::int64_t axis, std::int64_t parts, std::source_location where) {
-  if (axis < -static_cast<std::int64_t>(x.rank()) || axis >= static_cast<std::int64_t>(x.rank())) {
-    fail("split", where, fmt::format("x {} has no axis {}", to_string(x.shape()), axis));
-  }
-  const Dim extent = x.shape()[resolve_axis(axis, x.rank())];
-  const auto part = parts > 0 ? divide(extent, Dim(parts)) : std::nullopt;
-  if (!part) {
-    fail("split", where, fmt::format("axis {} of {} does not fall into {} equal parts", axis, to_string(x.shape()), parts));
-  }
-  return split(x, axis, Shape(static_cast<std::size_t>(parts), *part), where);
+Value slice_block(Value x, Shape begin, Shape extents, std::source_location where) {
+  return apply_slice(x, std::move(begin), std::move(extents), Extents(x.rank(), 1), where);
 }
 
 Value slice(Value x, std::vector<Range> ranges, std::source_location where) {
   const Shape shape = x.shape();
   if (ranges.size() > shape.size()) {
-    fail("slice", where, fmt::format("{} ranges for the {} axes of x {}", ranges.size(), shape.size(), to_string(shape)));
+    fail("slice", where,
+         fmt::format("{} ranges for the {} axes of x {}", ranges.size(), shape.size(), to_string(shape)));
   }
   ranges.resize(shape.size());
   Shape begin;
@@ -521,8 +340,9 @@ Value pad(Value x, Shape low, Shape high, double value, std::source_location whe
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
     const auto negative = [](const Dim& dim) { return dim.is_constant() && dim.constant() < 0; };
     if (negative(low[axis]) || negative(high[axis])) {
-      fail("pad", where, fmt::format("by {} before and {} after axis {}: slice it instead", to_string(low[axis]),
-                                     to_string(high[axis]), axis));
+      fail("pad", where,
+           fmt::format("by {} before and {} after axis {}: slice it instead", to_string(low[axis]),
+                       to_string(high[axis]), axis));
     }
     shape[axis] = low[axis] + shape[axis] + high[axis];
   }

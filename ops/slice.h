@@ -7,24 +7,14 @@
 
 #include <lathe/graph/graph.h>
 
-/// Cutting and joining. Like the ops of shape.h these compute nothing and become index maps of whoever reads them; pad
-/// and concat also choose. Axes may be negative and then count from the end. GraphError is thrown for what does not fit.
+/// Cutting out and surrounding. Like the ops of shape.h these compute nothing and become index maps of whoever reads
+/// them; pad also chooses. GraphError is thrown for what does not fit.
 namespace lathe {
 
 namespace op {
-extern const Op concat;
 extern const Op slice;
 extern const Op pad;
 }  // namespace op
-
-/// The values, of one dtype, one after the other along `axis`; all other extents must agree. Symbolic extents add up.
-Value concat(Values xs, std::int64_t axis, std::source_location where = std::source_location::current());
-
-/// Cuts `x` along `axis` into `parts` equal parts; its extent must be a multiple of them, symbolic or not.
-Values split(Value x, std::int64_t axis, std::int64_t parts,
-             std::source_location where = std::source_location::current());
-/// Cuts `x` along `axis` into pieces of these extents; one may be `None`, the rest.
-Values split(Value x, std::int64_t axis, Shape extents, std::source_location where = std::source_location::current());
 
 /// Which elements along one axis: begin, begin + step, ... up to but without end. Nothing given means from one end to
 /// the other in the direction of the step. Negative numbers count from the end; symbolic extents mean themselves.
@@ -42,8 +32,11 @@ struct Range {
 /// Gradient: dy at the positions taken, 0 elsewhere.
 Value slice(Value x, std::vector<Range> ranges, std::source_location where = std::source_location::current());
 
-/// x with `low` extents of `value` before it and `high` after it, each one an axis. Not for negative amounts: see slice.
-/// Gradient: the slice of dy.
+/// The block of these extents whose first element is the one at `begin`; one number an axis each.
+Value slice_block(Value x, Shape begin, Shape extents, std::source_location where = std::source_location::current());
+
+/// x with `low` extents of `value` before it and `high` after it, each one an axis. Not for negative amounts: see
+/// slice. Gradient: the slice of dy.
 Value pad(Value x, Shape low, Shape high, double value = 0,
           std::source_location where = std::source_location::current());
 

@@ -56,20 +56,24 @@ const Op placeholder{{
     .onnx = "Placeholder",
 }};
 
-const Op constant{{
-    .name = "constant",
-    .doc = "A tensor that is part of the graph.",
-    .kind = Kind::constant,
-    .attributes = {{"value", "The tensor.", {}}},
-    .infer = [](const InferContext& context) -> std::vector<TensorType> {
-      return {context.attribute<std::shared_ptr<const Tensor>>("value")->type()};
-    },
-    .gradient = no_inputs,
-    .onnx = "Constant",
-    .samples = {{.in = {},
-                 .attributes = {{"value", std::make_shared<const Tensor>(Tensor::from<float>({3}, {1, -2, 0.5}))}},
-                 .whole = [](std::span<const Array>) { return Array{{3}, {1, -2, 0.5}}; }}},
-}};
+const Op constant{
+    {
+        .name = "constant",
+        .doc = "A tensor that is part of the graph.",
+        .kind = Kind::constant,
+        .attributes = {{"value", "The tensor.", {}}},
+        .infer = [](const InferContext& context) -> std::vector<TensorType> {
+          return {context.attribute<std::shared_ptr<const Tensor>>("value")->type()};
+        },
+        .gradient = no_inputs,
+        .onnx = "Constant",
+        .samples = {{.in = {},
+                     .attributes = {{"value", std::make_shared<const Tensor>(Tensor::from<float>({3}, {1, -2, 0.5}))}},
+                     .whole =
+                         [](std::span<const Array>) {
+                           return Array{{3}, {1, -2, 0.5}};
+                         }}},
+    }};
 
 const Op fill{{
     .name = "fill",
@@ -78,9 +82,8 @@ const Op fill{{
     .attributes = {{"dtype", "Of the elements.", {}}, {"shape", "May hold symbols.", {}}, {"value", "A double.", {}}},
     .infer = infer_fill,
     .gradient = no_inputs,
-    .lower = [](loop::Body& body) {
-      body.yield(body.constant(body.out_type().dtype, body.attribute<double>("value")));
-    },
+    .lower =
+        [](loop::Body& body) { body.yield(body.constant(body.out_type().dtype, body.attribute<double>("value"))); },
     .onnx = "ConstantOfShape",
     .samples = {{.in = {},
                  .attributes = {{"dtype", DType::f32}, {"shape", Shape{dim("n"), 3}}, {"value", 0.25}},
@@ -116,7 +119,9 @@ const Op run_seed{{
     .name = "run_seed",
     .doc = "The number that random ops of a run take their seed from; fed by the session.",
     .kind = Kind::placeholder,
-    .infer = [](const InferContext&) -> std::vector<TensorType> { return {{DType::i64, {}}}; },
+    .infer = [](const InferContext&) -> std::vector<TensorType> {
+      return {{DType::i64, {}}};
+    },
     .gradient = no_inputs,
 }};
 

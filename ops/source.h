@@ -57,16 +57,15 @@ Value zeros_like(Value x, std::source_location where = std::source_location::cur
 Value ones_like(Value x, std::source_location where = std::source_location::current());
 
 /// 0, 1, ..., n - 1 in any dtype but bool. Integers wrap.
-Value iota(Graph& graph, Dim n, DType dtype = DType::i64,
-           std::source_location where = std::source_location::current());
+Value iota(Graph& graph, Dim n, DType dtype = DType::i64, std::source_location where = std::source_location::current());
 
 /// labels: integers of any shape. The result has one more axis, `classes` long, holding 1 at the label and 0 elsewhere;
 /// a label outside [0, classes) gives zeros only. Not differentiable in the labels, which are integers.
 Value one_hot(Value labels, Dim classes, DType dtype = DType::f32,
               std::source_location where = std::source_location::current());
 
-/// The scalar i64 that random ops take their seed from by default. A graph has one at most, which the session feeds with
-/// a number mixed from its own seed and the run's number.
+/// The scalar i64 that random ops take their seed from by default. A graph has one at most, which the session feeds
+/// with a number mixed from its own seed and the run's number.
 Value run_seed(Graph& graph, std::source_location where = std::source_location::current());
 
 }  // namespace lathe

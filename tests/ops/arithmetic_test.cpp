@@ -57,8 +57,8 @@ TEST_CASE("NaN passes through maximum, minimum, clip and relu, from either side"
   Graph g;
   const Value nan = constant(g, std::numeric_limits<float>::quiet_NaN());
   const Value one = constant(g, 1.0f);
-  for (const Value& y : {maximum(nan, one), maximum(one, nan), minimum(nan, one), minimum(one, nan),
-                         clip(nan, 0, 1), relu(nan)}) {
+  for (const Value& y :
+       {maximum(nan, one), maximum(one, nan), minimum(nan, one), minimum(one, nan), clip(nan, 0, 1), relu(nan)}) {
     CHECK(std::isnan(evaluate(y).item<float>()));
   }
 }

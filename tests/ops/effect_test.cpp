@@ -4,7 +4,6 @@
 
 #include <doctest/doctest.h>
 
-#include <lathe/codegen/lower.h>
 #include <lathe/ops/math.h>
 #include <lathe/ops/operators.h>
 #include <lathe/ops/source.h>
@@ -18,7 +17,7 @@ TEST_CASE("a print reports to the host and passes its value on") {
   Graph g;
   const Value x = placeholder(g, "x", f32, {2});
   test::set_outputs(g, {print(x, "x is") + 1});
-  const auto result = test::interpreted(lower(g)).run({{"x", Tensor::from<float>({2}, {1, 2})}});
+  const auto result = test::interpreted(test::program_of(g)).run({{"x", Tensor::from<float>({2}, {1, 2})}});
   CHECK(result.outputs[0] == Tensor::from<float>({2}, {2, 3}));
   CHECK(result.printed == std::vector<std::string>{"x is"});
 }
@@ -52,14 +51,14 @@ TEST_CASE("group and with_dependencies carry out what they wait for") {
   const Value both = group({assign_add(a, constant(g, 1.0f)), assign_add(b, constant(g, 2.0f))});
   SUBCASE("group is true") {
     test::set_outputs(g, {both});
-    const auto result = test::interpreted(lower(g)).run({});
+    const auto result = test::interpreted(test::program_of(g)).run({});
     CHECK(result.outputs[0].item<bool>());
     CHECK(result.variables.at("a").item<float>() == 1);
     CHECK(result.variables.at("b").item<float>() == 2);
   }
   SUBCASE("with_dependencies is its value") {
     test::set_outputs(g, {with_dependencies(constant(g, 7.0f), {both})});
-    const auto result = test::interpreted(lower(g)).run({});
+    const auto result = test::interpreted(test::program_of(g)).run({});
     CHECK(result.outputs[0].item<float>() == 7);
     CHECK(result.variables.at("b").item<float>() == 2);
   }

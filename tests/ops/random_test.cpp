@@ -5,7 +5,6 @@
 
 #include <doctest/doctest.h>
 
-#include <lathe/codegen/lower.h>
 #include <lathe/ops/gradients.h>
 #include <lathe/ops/operators.h>
 #include <lathe/ops/source.h>

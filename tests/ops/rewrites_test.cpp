@@ -5,6 +5,7 @@
 #include <lathe/ops/arithmetic.h>
 #include <lathe/ops/cast.h>
 #include <lathe/ops/compare.h>
+#include <lathe/ops/concat.h>
 #include <lathe/ops/math.h>
 #include <lathe/ops/operators.h>
 #include <lathe/ops/shape.h>
@@ -45,10 +46,10 @@ TEST_CASE("arithmetic with neutral numbers goes away where the bits stay") {
 TEST_CASE("arithmetic that could change a bit or the shape stays") {
   Graph g;
   const Value x = placeholder(g, "x", f32, {dim("n")});
-  CHECK(simplified(x + 0) == "add");      // -0 would become 0
-  CHECK(simplified(x - -0.0) == "sub");   // so here
-  CHECK(simplified(0 - x) == "sub");      // 0 - 0 is 0, -0 is not
-  CHECK(simplified(x * 0) == "mul");      // NaN
+  CHECK(simplified(x + 0) == "add");     // -0 would become 0
+  CHECK(simplified(x - -0.0) == "sub");  // so here
+  CHECK(simplified(0 - x) == "sub");     // 0 - 0 is 0, -0 is not
+  CHECK(simplified(x * 0) == "mul");     // NaN
   CHECK(simplified(1 / x) == "div");
   CHECK(simplified(x * fill(g, {2, 1}, 1)) == "mul");  // broadcasts
 }

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <lathe/codegen/lower.h>
 #include <lathe/ops/gradients.h>
 #include <lathe/ops/operators.h>
 #include <lathe/ops/source.h>
@@ -26,7 +25,7 @@ TEST_CASE("an assignment takes effect after the run, and its result is the new v
   const Variable v = variable(g, "v", Tensor(f32, {2}));
   const Value next = assign_add(v, constant(g, {1.0f, 2.0f}));
   test::set_outputs(g, {next, v.value * 1, next + v.value});
-  const auto result = test::interpreted(lower(g)).run({{"v", Tensor::from<float>({2}, {10, 20})}});
+  const auto result = test::interpreted(test::program_of(g)).run({{"v", Tensor::from<float>({2}, {10, 20})}});
   CHECK(result.outputs[0] == Tensor::from<float>({2}, {11, 22}));
   CHECK(result.outputs[1] == Tensor::from<float>({2}, {10, 20}));
   CHECK(result.outputs[2] == Tensor::from<float>({2}, {21, 42}));
@@ -38,7 +37,7 @@ TEST_CASE("an assignment that nothing asks for does not happen") {
   const Variable v = variable(g, "v", Tensor(f32, {1}));
   assign_add(v, constant(g, 1.0f));
   test::set_outputs(g, {v.value * 2});
-  const auto result = test::interpreted(lower(g)).run({{"v", Tensor::from<float>({1}, {3})}});
+  const auto result = test::interpreted(test::program_of(g)).run({{"v", Tensor::from<float>({1}, {3})}});
   CHECK(result.variables.at("v") == Tensor::from<float>({1}, {3}));
 }
 

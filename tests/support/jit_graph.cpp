@@ -1,6 +1,4 @@
 // Apart from run_graph.cpp, so that tests that only interpret do not need the compiler to link.
-#include <lathe/codegen/lower.h>
-
 #include "run_graph.h"
 
 namespace lathe::test {
@@ -12,7 +10,7 @@ Runnable compiled(Program program, const CompileOptions& options) {
 }
 
 std::vector<Tensor> jit(const Graph& graph, const Feeds& feeds, const Symbols& symbols) {
-  return compiled(lower(graph)).run(feeds, symbols).outputs;
+  return compiled(program_of(graph)).run(feeds, symbols).outputs;
 }
 
 }  // namespace lathe::test

@@ -98,7 +98,8 @@ Feeds feeds_of(const SampleGraph& graph, const Sample& sample, std::int64_t size
     Array array{evaluate(input.shape, bindings), {}};
     std::uniform_real_distribution<double> uniform(input.low, input.high);
     for (std::int64_t k = 0; k < element_count(array.shape); ++k) {
-      double value = input.values.empty() ? uniform(random) : input.values[static_cast<std::size_t>(k) % input.values.size()];
+      double value =
+          input.values.empty() ? uniform(random) : input.values[static_cast<std::size_t>(k) % input.values.size()];
       if (!is_float(dtype) && input.values.empty()) value = std::floor(value);
       array.data.push_back(dtype == DType::boolean ? (value != 0 ? 1.0 : 0.0) : value);
     }

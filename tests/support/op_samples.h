@@ -20,8 +20,8 @@ struct SampleGraph {
   Values outputs();
 };
 
-/// The sample's graph; with `recast`, floats (in attributes too) are f64. With `size`, the symbols in shapes become that
-/// number.
+/// The sample's graph; with `recast`, floats (in attributes too) are f64. With `size`, the symbols in shapes become
+/// that number.
 std::unique_ptr<SampleGraph> graph_of(const Op& op, const Sample& sample, bool recast = false,
                                       std::optional<std::int64_t> size = std::nullopt);
 

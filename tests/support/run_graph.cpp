@@ -4,7 +4,7 @@
 
 #include <lathe/codegen/denormals.h>
 #include <lathe/codegen/loop/interpret.h>
-#include <lathe/codegen/lower.h>
+#include <lathe/graph/passes/dead_code.h>
 
 namespace lathe::test {
 namespace {
@@ -112,13 +112,17 @@ RunResult Runnable::run(const Feeds& feeds, const Symbols& symbols) const {
   return result;
 }
 
+Program program_of(const Graph& graph, const LowerOptions& options) {
+  return lower(eliminate_dead_code(graph), options);
+}
+
 Runnable interpreted(Program program) {
   auto shared = std::make_shared<const Program>(std::move(program));
   return {shared, [shared](const abi::Arguments& arguments) { return loop::interpret(*shared, arguments); }};
 }
 
 std::vector<Tensor> interpret(const Graph& graph, const Feeds& feeds, const Symbols& symbols) {
-  return interpreted(lower(graph)).run(feeds, symbols).outputs;
+  return interpreted(program_of(graph)).run(feeds, symbols).outputs;
 }
 
 void set_outputs(Graph& graph, const Values& values) {

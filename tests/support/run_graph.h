@@ -9,6 +9,7 @@
 
 #include <lathe/codegen/abi.h>
 #include <lathe/codegen/executable.h>
+#include <lathe/codegen/lower.h>
 #include <lathe/codegen/program.h>
 #include <lathe/graph/graph.h>
 
@@ -22,16 +23,20 @@ using Feeds = std::map<std::string, Tensor>;
 using Symbols = std::map<std::string, std::int64_t>;
 
 struct RunResult {
-  std::vector<Tensor> outputs;             // in the order of graph.outputs()
-  std::map<std::string, Tensor> variables; // after the run
-  std::vector<std::string> printed;        // what each print step said
+  std::vector<Tensor> outputs;              // in the order of graph.outputs()
+  std::map<std::string, Tensor> variables;  // after the run
+  std::vector<std::string> printed;         // what each print step said
 };
+
+/// What the graph's outputs need, lowered.
+Program program_of(const Graph& graph, const LowerOptions& options = {});
 
 /// A program together with a way to run it.
 class Runnable {
  public:
   using Entry = std::function<std::int32_t(const abi::Arguments&)>;
-  Runnable(std::shared_ptr<const Program> program, Entry entry) : program_(std::move(program)), entry_(std::move(entry)) {}
+  Runnable(std::shared_ptr<const Program> program, Entry entry)
+      : program_(std::move(program)), entry_(std::move(entry)) {}
 
   /// Throws RunError with the failed check's message, if one fails, or where feeds do not say what a symbol is.
   RunResult run(const Feeds& feeds, const Symbols& symbols = {}) const;
