@@ -1,5 +1,6 @@
 #include <lathe/codegen/loop/math_reduction.h>
 
+#include <algorithm>
 #include <array>
 #include <vector>
 

@@ -110,7 +110,7 @@ TEST_CASE("a program lists its tensors and then its steps") {
   b.program.steps.emplace_back(softmax);
   b.program.steps.emplace_back(HostStep{"p: ", p});
 
-  CHECK(to_string(b.program) == R"(tensors   (arena: 640 * batch bytes)
+  CHECK(to_string(b.program) == R"(tensors   (arena: 640*batch bytes)
     x         f32 [batch, 784]   input 0
     w         f32 [784, 10]      variable 0
     scale     f32 []             constant 0.5
