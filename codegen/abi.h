@@ -28,8 +28,8 @@ struct Failure {
 };
 
 /// All memory is the caller's, aligned to 64 bytes where it is the caller's choice (arena, variables, outputs); inputs
-/// need only their elements' alignment. Pointers are never null, and even where a tensor is empty its first element may be
-/// read. Inputs and outputs do not overlap each other, variables or the arena.
+/// need only their elements' alignment. Pointers are never null, and even where a tensor is empty its first element may
+/// be read. Inputs and outputs do not overlap each other, variables or the arena.
 struct Arguments {
   const void* const* inputs;
   void* const* outputs;

@@ -95,6 +95,8 @@ Target make_target(InstructionSet asked) {
 
 namespace lathe {
 
-bool is_available(InstructionSet set) { return emit::missing(set, llvm::sys::getHostCPUFeatures()).empty(); }
+bool is_available(InstructionSet set) {
+  return emit::missing(set, llvm::sys::getHostCPUFeatures()).empty();
+}
 
 }  // namespace lathe
