@@ -242,6 +242,7 @@ std::string to_string(const Dim& dim) {
     std::int64_t coefficient;
   };
   std::vector<Part> parts;
+  parts.reserve(dim.terms().size());
   for (const Dim::Term& term : dim.terms()) {
     std::vector<std::string_view> names;
     for (const SymbolId factor : term.factors) names.push_back(name_of(factor));
@@ -279,7 +280,7 @@ std::optional<Dim> parse_dim(std::string_view text) {
     text.remove_prefix(1);
     return true;
   };
-  const auto parse_factor = [&](Dim sign) -> std::optional<Dim> {
+  const auto parse_factor = [&](const Dim& sign) -> std::optional<Dim> {
     skip_blanks();
     std::size_t length = 0;
     while (length < text.size() &&

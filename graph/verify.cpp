@@ -125,6 +125,7 @@ void verify_acyclic(const Graph& graph) {
 
 std::string to_string(const std::vector<TensorType>& types) {
   std::vector<std::string> texts;
+  texts.reserve(types.size());
   for (const TensorType& type : types) texts.push_back(to_string(type));
   return fmt::format("{}", fmt::join(texts, ", "));
 }

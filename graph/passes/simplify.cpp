@@ -25,7 +25,7 @@ NodeSet effectful_nodes(const Graph& graph) {
 
 struct Sweep {
   Graph graph;
-  const Rewrite* applied;  // the last, or null
+  const Rewrite* applied = nullptr;  // the last, if any
 };
 
 Sweep sweep(const Graph& graph) {
