@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <lathe/ops/concat.h>
 #include <lathe/ops/effect.h>
 #include <lathe/ops/losses.h>
 #include <lathe/ops/math.h>

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <lathe/ops/arithmetic.h>
+#include <lathe/ops/concat.h>
 #include <lathe/ops/effect.h>
 #include <lathe/ops/math.h>
 #include <lathe/ops/operators.h>

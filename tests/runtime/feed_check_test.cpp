@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <lathe/ops/concat.h>
 #include <lathe/ops/shape.h>
 #include <lathe/ops/slice.h>
 #include <lathe/ops/source.h>

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <lathe/ops/arithmetic.h>
+#include <lathe/ops/concat.h>
 #include <lathe/ops/matmul.h>
 #include <lathe/ops/operators.h>
 #include <lathe/ops/reduce.h>

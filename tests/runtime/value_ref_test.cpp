@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <lathe/ops/concat.h>
 #include <lathe/ops/math.h>
 #include <lathe/ops/slice.h>
 #include <lathe/ops/source.h>
