@@ -168,10 +168,12 @@ Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_byt
     for (int r = 1; r <= most_rows && r <= m; ++r) {
       if (r * v * registers > std::max(machine.accumulators, registers)) break;
       const auto panel = [&](std::int64_t vectors) {
+        const std::int64_t blocks = m / r;
         const double rest = m % r == 0 ? 0 : cycles(m % r, vectors);
-        return static_cast<double>(m / r) * cycles(r, vectors) + rest;
+        return static_cast<double>(blocks) * cycles(r, vectors) + rest;
       };
-      const double total = static_cast<double>(n / v) * panel(v) + static_cast<double>(n % v) * panel(1);
+      const std::int64_t panels = n / v;
+      const double total = static_cast<double>(panels) * panel(v) + static_cast<double>(n % v) * panel(1);
       // Of equally fast tiles the one that loads less; vectors stream from farther away than what is broadcast.
       const double loads = static_cast<double>(r + 4 * v) / (r * v);
       if (total * (1 + loads / 100) < least) {
