@@ -13,10 +13,6 @@ using loop::TensorId;
 constexpr int cheap = 4;
 constexpr int slow_operation = 8;  // division, square root
 
-std::size_t number(TensorId id) {
-  return static_cast<std::size_t>(id);
-}
-
 /// Operations an element, not counting what only computes indices.
 int cost(const loop::Pool& pool, ExprId root) {
   std::set<ExprId> seen;
@@ -122,9 +118,7 @@ class Dissolver {
       return;
     }
     gone_[number(id)] = dissolves(id, uses);
-    const bool contraction = lowered_.reduction(id) && lowered_.reduction(id)->op == loop::ReduceOp::contract;
     const Dim points = domain_size(lowered_, id);
-    const bool scatter = lowered_.expression(id) == nullptr;
     for (const loop::Load& load : lowered_.loads(id)) {
       Uses& source = uses_[number(load.tensor)];
       const bool repeats = !loop::never_negative(element_count(lowered_.tensor(load.tensor).type.shape) - points);
@@ -135,13 +129,12 @@ class Dissolver {
       }
       if (!gone_[number(id)] || needed_[number(id)]) {
         source.consumers.insert(id);
-        source.in_contraction |= contraction;
+        source.in_contraction |= lowered_.is_contraction(id);
         source.repeated |= repeats;
       }
-      if (scatter && load.indices.empty() &&
-          load.tensor == std::get<loop::Scatter>(lowered_.definition(id)->value).base) {
-        source.pinned = true;
-      }
+    }
+    if (const auto* scatter = std::get_if<loop::Scatter>(&lowered_.definition(id)->value)) {
+      uses_[number(scatter->base)].pinned = true;
     }
   }
 

@@ -29,25 +29,22 @@ class Grouper {
       if (lowered_.definition(id)) place(id);
     }
     merge_siblings();
-    return ordered();
+    std::erase_if(groups_, [](const Group& group) { return group.members.empty(); });
+    return std::move(groups_);
   }
 
  private:
   std::size_t rank(TensorId id) const { return lowered_.definition(id)->axes.size(); }
   const Shape& shape(TensorId id) const { return lowered_.tensor(id).type.shape; }
-  const std::vector<loop::Load>& loads(TensorId id) const { return loads_[static_cast<std::size_t>(id)]; }
-  std::optional<std::size_t> group_of(TensorId id) const { return group_of_[static_cast<std::size_t>(id)]; }
+  const std::vector<loop::Load>& loads(TensorId id) const { return loads_[number(id)]; }
+  std::optional<std::size_t> group_of(TensorId id) const { return group_of_[number(id)]; }
 
-  bool is_contraction(TensorId id) const {
-    const loop::Reduce* reduce = lowered_.reduction(id);
-    return reduce && reduce->op == loop::ReduceOp::contract;
-  }
   bool is_scatter(TensorId id) const { return lowered_.expression(id) == nullptr; }
 
   /// A contraction that computes one element an outer point, so that outer axes become a register tile.
   bool is_tiled(std::size_t g) const {
     return std::any_of(groups_[g].members.begin(), groups_[g].members.end(),
-                       [&](TensorId id) { return is_contraction(id) && rank(id) == groups_[g].outer.size(); });
+                       [&](TensorId id) { return lowered_.is_contraction(id) && rank(id) == groups_[g].outer.size(); });
   }
 
   /// Whether a contraction may compute whole rows beyond its first `outer` axes in a row kernel.
@@ -73,7 +70,7 @@ class Grouper {
       }
       if (boundary.empty()) boundary = refusal;
     }
-    group_of_[static_cast<std::size_t>(id)] = groups_.size();
+    group_of_[number(id)] = groups_.size();
     groups_.push_back({{id}, shape(id), std::move(boundary)});
   }
 
@@ -104,15 +101,15 @@ class Grouper {
     if (shared < group.outer.size()) {
       if (shared == 0) return fmt::format("needs all of '{}' before it can start", name);
       for (const TensorId member : group.members) {
-        if (is_contraction(member) && !fits_row(member, shared)) {
+        if (lowered_.is_contraction(member) && !fits_row(member, shared)) {
           return fmt::format("needs whole rows of '{}', whose contraction is too large to run row by row", name);
         }
       }
     }
     const bool whole_point = shared == rank(id);
     if (shared == 0 && !whole_point) return fmt::format("'{}' is a single number", name);
-    if (is_contraction(id) && whole_point) return fmt::format("a contraction of its own, after '{}'", name);
-    if (is_contraction(id) && !fits_row(id, shared)) {
+    if (lowered_.is_contraction(id) && whole_point) return fmt::format("a contraction of its own, after '{}'", name);
+    if (lowered_.is_contraction(id) && !fits_row(id, shared)) {
       return fmt::format("a contraction too large to run row by row after '{}'", name);
     }
     if (shared == group.outer.size() && is_tiled(g) && (!whole_point || lowered_.reduction(id))) {
@@ -120,7 +117,7 @@ class Grouper {
     }
     group.outer.resize(shared);
     group.members.push_back(id);
-    group_of_[static_cast<std::size_t>(id)] = g;
+    group_of_[number(id)] = g;
     return {};
   }
 
@@ -144,7 +141,7 @@ class Grouper {
       if ((depends(third, from) && depends(into, third)) || (depends(third, into) && depends(from, third)))
         return false;
     }
-    for (const TensorId member : groups_[from].members) group_of_[static_cast<std::size_t>(member)] = into;
+    for (const TensorId member : groups_[from].members) group_of_[number(member)] = into;
     auto& members = groups_[into].members;
     members.insert(members.end(), groups_[from].members.begin(), groups_[from].members.end());
     std::sort(members.begin(), members.end());
@@ -210,26 +207,6 @@ class Grouper {
     const std::set<TensorId> left = reads(a);
     const std::set<TensorId> right = reads(b);
     return std::any_of(left.begin(), left.end(), [&](TensorId id) { return right.contains(id); });
-  }
-
-  /// Non-empty groups in dependency order, otherwise as they began.
-  std::vector<Group> ordered() {
-    std::vector<Group> order;
-    std::vector<bool> placed(groups_.size(), false);
-    for (bool progress = true; progress;) {
-      progress = false;
-      for (std::size_t g = 0; g < groups_.size(); ++g) {
-        if (placed[g] || groups_[g].members.empty()) continue;
-        const std::set<std::size_t> producers = producers_of(g);
-        if (!std::all_of(producers.begin(), producers.end(), [&](std::size_t p) { return placed[p]; })) continue;
-        order.push_back(groups_[g]);
-        placed[g] = progress = true;
-      }
-    }
-    for (std::size_t g = 0; g < groups_.size(); ++g) {
-      ensure(placed[g] || groups_[g].members.empty(), "fusion made groups that wait for each other");
-    }
-    return order;
   }
 
   const Lowered& lowered_;

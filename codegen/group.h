@@ -15,7 +15,7 @@ struct Group {
   std::string boundary;  // why the definition that began the group did not join its producers
 };
 
-/// Groups definitions, producers first:
+/// Groups definitions:
 ///
 /// - a consumer joins the group of what it loads when it needs only the same outer point: as an epilogue of a
 ///   contraction or reduction, as the next map over the same domain, or as a further stage over the same rows;
@@ -23,7 +23,7 @@ struct Group {
 ///   contraction too large for a row kernel would lose its register tiles;
 /// - groups over the same domain that a new member connects, or that read the same tensors, become one.
 ///
-/// A tensor with a scatter is a group of its own. Groups come in an order in which they can run.
+/// A tensor with a scatter is a group of its own. Some order exists in which the groups can run; place() finds it.
 std::vector<Group> group(const Lowered& lowered);
 
 /// One group a definition: what `fuse = false` means.

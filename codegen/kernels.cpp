@@ -13,10 +13,6 @@ using loop::ExprId;
 using loop::LocalId;
 using loop::TensorId;
 
-std::size_t number(TensorId id) {
-  return static_cast<std::size_t>(id);
-}
-
 class Builder {
  public:
   Builder(const Lowered& lowered, const Group& group, const Placement& placement)
@@ -47,9 +43,7 @@ class Builder {
   std::vector<TensorId> in_stage_order() const {
     std::vector<TensorId> order = group_.members;
     std::stable_partition(order.begin(), order.end(), [&](TensorId id) {
-      const loop::Reduce* reduce = lowered_.reduction(id);
-      return reduce && reduce->op == loop::ReduceOp::contract &&
-             lowered_.definition(id)->axes.size() == group_.outer.size();
+      return lowered_.is_contraction(id) && lowered_.definition(id)->axes.size() == group_.outer.size();
     });
     return order;
   }
@@ -155,10 +149,9 @@ class Builder {
   void describe() {
     TensorId main = group_.members.back();
     for (const TensorId member : group_.members) {
-      const loop::Reduce* reduce = lowered_.reduction(member);
-      const loop::Reduce* best = lowered_.reduction(main);
-      const bool contraction = reduce && reduce->op == loop::ReduceOp::contract;
-      if (reduce && (!best || (contraction && best->op != loop::ReduceOp::contract))) main = member;
+      const bool first_reduction = lowered_.reduction(member) && !lowered_.reduction(main);
+      const bool first_contraction = lowered_.is_contraction(member) && !lowered_.is_contraction(main);
+      if (first_reduction || first_contraction) main = member;
       const std::string& node = lowered_.nodes[number(member)];
       if (std::find(kernel_.nodes.begin(), kernel_.nodes.end(), node) == kernel_.nodes.end())
         kernel_.nodes.push_back(node);

@@ -31,6 +31,11 @@ const loop::Reduce* Lowered::reduction(TensorId id) const {
   return root ? std::get_if<loop::Reduce>(&pool->node(*root)) : nullptr;
 }
 
+bool Lowered::is_contraction(TensorId id) const {
+  const loop::Reduce* reduce = reduction(id);
+  return reduce && reduce->op == loop::ReduceOp::contract;
+}
+
 std::vector<ExprId> Lowered::roots(TensorId id) const {
   if (const ExprId* root = expression(id)) return {*root};
   const auto& definition = this->definition(id);

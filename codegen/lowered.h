@@ -8,6 +8,11 @@
 
 namespace lathe {
 
+/// A tensor's place in vectors that are kept by TensorId.
+constexpr std::size_t number(loop::TensorId id) {
+  return static_cast<std::size_t>(id);
+}
+
 /// Where a tensor's values must end up.
 struct Target {
   loop::TensorId tensor;
@@ -25,14 +30,13 @@ struct Lowered {
   std::vector<loop::HostStep> host_steps;  // in the graph's order
 
   loop::TensorId add(ProgramTensor tensor, std::string node, std::optional<loop::Definition> definition = std::nullopt);
-  const ProgramTensor& tensor(loop::TensorId id) const { return tensors.at(static_cast<std::size_t>(id)); }
-  const std::optional<loop::Definition>& definition(loop::TensorId id) const {
-    return definitions.at(static_cast<std::size_t>(id));
-  }
+  const ProgramTensor& tensor(loop::TensorId id) const { return tensors.at(number(id)); }
+  const std::optional<loop::Definition>& definition(loop::TensorId id) const { return definitions.at(number(id)); }
   /// The expression of a definition; null for scatters and what has no definition.
   const loop::ExprId* expression(loop::TensorId id) const;
   /// The Reduce at the top of a definition, or null.
   const loop::Reduce* reduction(loop::TensorId id) const;
+  bool is_contraction(loop::TensorId id) const;
   /// All expressions of a definition.
   std::vector<loop::ExprId> roots(loop::TensorId id) const;
   /// The loads in a definition, each once.

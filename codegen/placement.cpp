@@ -14,14 +14,15 @@ using loop::TensorId;
 /// A kernel keeps rows of intermediate results in scratch up to this many bytes a row.
 constexpr std::int64_t row_scratch_bytes = 8192;
 
-std::size_t number(TensorId id) {
-  return static_cast<std::size_t>(id);
-}
-
 class Placer {
  public:
   Placer(Lowered& lowered, const std::vector<Group>& groups)
-      : lowered_(lowered), groups_(groups), group_of_(lowered.tensors.size(), none), before_(groups.size()) {
+      : lowered_(lowered),
+        groups_(groups),
+        group_of_(lowered.tensors.size(), none),
+        reads_(groups.size()),
+        can_fail_(groups.size(), false),
+        before_(groups.size()) {
     for (std::size_t g = 0; g < groups.size(); ++g) {
       for (const TensorId member : groups[g].members) group_of_[number(member)] = g;
     }
@@ -32,15 +33,19 @@ class Placer {
       out_.home[i] = static_cast<TensorId>(i);
       loads_.push_back(lowered.loads(out_.home[i]));
     }
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      for (const TensorId member : groups[g].members) {
+        can_fail_[g] = can_fail_[g] || lowered.has_check(member);
+        for (const loop::Load& load : loads_[number(member)]) reads_[g].insert(load.tensor);
+      }
+    }
   }
 
   Placement run() {
     for (std::size_t g = 0; g < groups_.size(); ++g) {
-      for (const TensorId member : groups_[g].members) {
-        for (const loop::Load& load : loads_[number(member)]) {
-          const std::size_t producer = group_of_[number(load.tensor)];
-          if (producer != none && producer != g) before_[g].insert(producer);
-        }
+      for (const TensorId read : reads_[g]) {
+        const std::size_t producer = group_of_[number(read)];
+        if (producer != none && producer != g) before_[g].insert(producer);
       }
     }
     place_outputs();
@@ -77,7 +82,7 @@ class Placer {
     std::vector<bool> needed(lowered_.tensors.size(), false);
     for (const loop::HostStep& step : lowered_.host_steps) needed[number(step.tensor)] = true;
     for (std::size_t g = 0; g < groups_.size(); ++g) {
-      const std::set<TensorId> read_here = reads_of(g);
+      const std::set<TensorId>& read_here = reads_[g];
       std::int64_t scratch_bytes = 0;
       for (const TensorId id : read_here) {
         if (group_of_[number(id)] != g) {
@@ -110,14 +115,6 @@ class Placer {
     return bytes.as_constant();
   }
 
-  std::set<TensorId> reads_of(std::size_t g) const {
-    std::set<TensorId> reads;
-    for (const TensorId member : groups_[g].members) {
-      for (const loop::Load& load : loads_[number(member)]) reads.insert(load.tensor);
-    }
-    return reads;
-  }
-
   void store(TensorId id, TensorId destination) {
     if (out_.stores[number(id)].empty()) out_.home[number(id)] = destination;
     out_.stores[number(id)].push_back(destination);
@@ -129,18 +126,13 @@ class Placer {
     store(id, id);
   }
 
-  bool group_can_fail(std::size_t g) const {
-    return std::any_of(groups_[g].members.begin(), groups_[g].members.end(),
-                       [&](TensorId member) { return lowered_.has_check(member); });
-  }
-
   // The writer must come after every reader of the old value and after everything that can fail.
   bool update_in_place(const Target& target) {
     const std::size_t writer = group_of_[number(target.tensor)];
-    if (group_can_fail(writer) || !own_reads_come_first(writer, target)) return false;
+    if (can_fail_[writer] || !own_reads_come_first(writer, target)) return false;
     std::vector<std::size_t> earlier;
     for (std::size_t g = 0; g < groups_.size(); ++g) {
-      if (g == writer || !(group_can_fail(g) || reads_of(g).contains(target.destination))) continue;
+      if (g == writer || !(can_fail_[g] || reads_[g].contains(target.destination))) continue;
       if (needs(g, writer)) return false;
       earlier.push_back(g);
     }
@@ -197,6 +189,8 @@ class Placer {
   const std::vector<Group>& groups_;
   std::vector<std::size_t> group_of_;
   std::vector<std::vector<loop::Load>> loads_;  // by TensorId
+  std::vector<std::set<TensorId>> reads_;       // by group: all tensors that it loads
+  std::vector<bool> can_fail_;                  // by group: holds a check
   std::vector<std::set<std::size_t>> before_;   // by group: groups that must have run
   Placement out_;
 };

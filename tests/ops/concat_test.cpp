@@ -8,16 +8,7 @@
 #include "../support/run_graph.h"
 
 using namespace lathe;
-
-namespace {
-
-Tensor counted(std::int64_t n) {
-  Tensor tensor(f32, {n});
-  for (std::int64_t i = 0; i < n; ++i) tensor.data<float>()[static_cast<std::size_t>(i)] = static_cast<float>(i);
-  return tensor;
-}
-
-}  // namespace
+using lathe::test::counted;
 
 TEST_CASE("split gives slices that concat joins again") {
   Graph g;

@@ -10,17 +10,8 @@
 #include "../support/run_graph.h"
 
 using namespace lathe;
+using lathe::test::counted;
 using lathe::test::evaluate;
-
-namespace {
-
-Tensor counted(std::int64_t n) {
-  Tensor tensor(f32, {n});
-  for (std::int64_t i = 0; i < n; ++i) tensor.data<float>()[static_cast<std::size_t>(i)] = static_cast<float>(i);
-  return tensor;
-}
-
-}  // namespace
 
 TEST_CASE("ranges mean what Python's slices mean") {
   Graph g;

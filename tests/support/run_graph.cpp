@@ -112,6 +112,12 @@ RunResult Runnable::run(const Feeds& feeds, const Symbols& symbols) const {
   return result;
 }
 
+Tensor counted(std::int64_t n) {
+  Tensor tensor(f32, {n});
+  for (std::int64_t i = 0; i < n; ++i) tensor.data<float>()[static_cast<std::size_t>(i)] = static_cast<float>(i);
+  return tensor;
+}
+
 Program program_of(const Graph& graph, const LowerOptions& options) {
   return lower(eliminate_dead_code(graph), options);
 }

@@ -28,6 +28,9 @@ struct RunResult {
   std::vector<std::string> printed;         // what each print step said
 };
 
+/// 0, 1, ..., n - 1 in f32.
+Tensor counted(std::int64_t n);
+
 /// What the graph's outputs need, lowered.
 Program program_of(const Graph& graph, const LowerOptions& options = {});
 

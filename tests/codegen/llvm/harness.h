@@ -23,15 +23,8 @@ inline const std::vector<std::int64_t> awkward_sizes = {0, 1, 7, 8, 9, 15, 16, 1
 /// The instruction sets that this machine has.
 inline std::vector<InstructionSet> available_sets() {
   std::vector<InstructionSet> out;
-  Program empty;
-  empty.pool = std::make_shared<loop::Pool>();
   for (const InstructionSet set : {InstructionSet::portable, InstructionSet::avx2, InstructionSet::avx512}) {
-    try {
-      compile(empty, {.instruction_set = set});
-      out.push_back(set);
-    } catch (const CompileError&) {
-      continue;  // this CPU lacks it
-    }
+    if (is_available(set)) out.push_back(set);
   }
   return out;
 }
