@@ -9,11 +9,11 @@
 #include <lathe/graph/error.h>
 #include <lathe/runtime/cpus.h>
 
-// How a claim stays safe without waiting for every worker. `ticket_` holds a generation and the number of the next
-// claim. A worker reads the ticket, then the job, then takes the claim by exchanging the ticket for its successor. The
-// caller closes the ticket (another generation, no claims) before it writes a new job. So if the exchange succeeds, the
-// ticket was open throughout and the job that was read is the ticket's; and the job cannot end before the claim is
-// done. A worker that comes late fails the exchange and has touched nothing.
+// How a claim stays safe without waiting for every worker. A ticket holds a generation and the number of the next claim
+// in one share of the job. A thread reads the ticket, then the job, then takes the claim by exchanging the ticket for
+// its successor. The caller closes all tickets (another generation, no claims) before it writes a new job. So if the
+// exchange succeeds, the ticket was open throughout and the job that was read is the ticket's; and the job cannot end
+// before the claim is done. A worker that comes late fails the exchange and has touched nothing.
 
 namespace lathe {
 namespace {
@@ -55,10 +55,11 @@ ThreadPool::ThreadPool(int threads) {
   if (threads == 0) threads = cpus;
   // With more threads than CPUs, whoever spins keeps somebody with work off the CPU.
   spin_ = threads <= cpus ? std::chrono::microseconds(50) : std::chrono::microseconds(0);
-  workers_.reserve(static_cast<std::size_t>(threads) - 1);
-  for (int i = 1; i < threads; ++i) {
+  tickets_ = std::vector<Ticket>(static_cast<std::size_t>(threads));
+  workers_.reserve(tickets_.size() - 1);
+  for (std::size_t thread = 1; thread < tickets_.size(); ++thread) {
     try {
-      workers_.emplace_back([this] { work(); });
+      workers_.emplace_back([this, thread] { work(thread); });
     } catch (const std::system_error&) {
       return;
     }
@@ -86,7 +87,7 @@ void ThreadPool::run(abi::ChunkFunction chunk, const void* frame, std::int64_t i
     return;
   }
   publish(chunk, frame, items, grain, pieces);
-  drain();
+  drain(0);
   await_claims();
   busy_.store(false, std::memory_order_release);
 }
@@ -94,10 +95,10 @@ void ThreadPool::run(abi::ChunkFunction chunk, const void* frame, std::int64_t i
 void ThreadPool::publish(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain,
                          std::int64_t pieces) {
   constexpr auto release = std::memory_order_release;
-  const std::uint64_t generation = generation_of(ticket_.load(std::memory_order_relaxed));
+  const std::uint64_t generation = generation_of(tickets_.front().word.load(std::memory_order_relaxed));
   const std::int64_t pieces_per_claim = (pieces - 1) / most_claims + 1;
   const auto claims = static_cast<std::uint32_t>((pieces - 1) / pieces_per_claim + 1);
-  ticket_.store(make_ticket(generation + 1, closed), release);
+  for (Ticket& ticket : tickets_) ticket.word.store(make_ticket(generation + 1, closed), release);
   // Each store releases the closing: a worker that sees any of them cannot exchange the old ticket any more.
   job_.chunk.store(chunk, release);
   job_.frame.store(frame, release);
@@ -106,8 +107,8 @@ void ThreadPool::publish(abi::ChunkFunction chunk, const void* frame, std::int64
   job_.pieces_per_claim.store(pieces_per_claim, release);
   job_.claims.store(claims, release);
   claims_done_.store(0, release);
-  // This and the load below pair with park(): one of the two sides sees the other.
-  ticket_.store(make_ticket(generation + 2, 0), std::memory_order_seq_cst);
+  // These and the load below pair with park(): one of the two sides sees the other.
+  for (Ticket& ticket : tickets_) ticket.word.store(make_ticket(generation + 2, 0), std::memory_order_seq_cst);
   const std::uint32_t sleepers = sleepers_.load(std::memory_order_seq_cst);
   if (sleepers == 0) return;
   wake_ups_.fetch_add(1, std::memory_order_seq_cst);
@@ -118,10 +119,15 @@ void ThreadPool::publish(abi::ChunkFunction chunk, const void* frame, std::int64
   for (std::uint32_t i = 1; i < claims; ++i) wake_ups_.notify_one();
 }
 
-/// Runs claims until none is left, and returns the generation that has none.
-std::uint64_t ThreadPool::drain() {
+/// Runs claims until none is left: of the thread's own share first, then of the others'.
+void ThreadPool::drain(std::size_t thread) {
+  for (std::size_t i = 0; i < tickets_.size(); ++i) drain_share((thread + i) % tickets_.size());
+}
+
+void ThreadPool::drain_share(std::size_t share) {
   constexpr auto acquire = std::memory_order_acquire;
-  std::uint64_t ticket = ticket_.load(acquire);
+  std::atomic<std::uint64_t>& word = tickets_[share].word;
+  std::uint64_t ticket = word.load(acquire);
   for (;;) {
     const std::uint32_t claims = job_.claims.load(acquire);
     const abi::ChunkFunction chunk = job_.chunk.load(acquire);
@@ -129,16 +135,18 @@ std::uint64_t ThreadPool::drain() {
     const std::int64_t items = job_.items.load(acquire);
     const std::int64_t grain = job_.grain.load(acquire);
     const std::int64_t pieces_per_claim = job_.pieces_per_claim.load(acquire);
-    const std::uint64_t claim = ticket & claim_mask;
-    if (claim >= claims) return generation_of(ticket);
-    if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, acquire)) continue;
+    const std::uint64_t first = claims * share / tickets_.size();
+    const std::uint64_t end_of_share = claims * (share + 1) / tickets_.size();
+    const std::uint64_t claim = first + (ticket & claim_mask);
+    if (claim >= end_of_share) return;
+    if (!word.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, acquire)) continue;
 
     // Every claim but the last is whole, so only its end can leave 64 bits.
     const std::int64_t begin = static_cast<std::int64_t>(claim) * pieces_per_claim * grain;
     const std::int64_t end = claim + 1 == claims ? items : begin + pieces_per_claim * grain;
     run_pieces(chunk, frame, begin, end, grain);
     if (claims_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == claims) claims_done_.notify_one();
-    ticket = ticket_.load(acquire);
+    ticket = word.load(acquire);
   }
 }
 
@@ -152,15 +160,20 @@ void ThreadPool::await_claims() {
   }
 }
 
-void ThreadPool::work() {
+void ThreadPool::work(std::size_t thread) {
   const FlushDenormals flush;
-  while (!stopping_.load(std::memory_order_relaxed)) park(drain());
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    const std::uint64_t generation = generation_of(tickets_[thread].word.load(std::memory_order_acquire));
+    drain(thread);
+    park(thread, generation);
+  }
 }
 
 /// Returns when there may be a job of another generation, or the pool is stopping.
-void ThreadPool::park(std::uint64_t generation) {
+void ThreadPool::park(std::size_t thread, std::uint64_t generation) {
+  const std::atomic<std::uint64_t>& word = tickets_[thread].word;
   const auto over = [&] {
-    return generation_of(ticket_.load(std::memory_order_seq_cst)) != generation || stopping_.load();
+    return generation_of(word.load(std::memory_order_seq_cst)) != generation || stopping_.load();
   };
   if (spin_until(over)) return;
   sleepers_.fetch_add(1, std::memory_order_seq_cst);

@@ -12,8 +12,10 @@ namespace lathe {
 
 /// Threads that run the chunks of kernels, the calling thread among them.
 ///
-/// Chunks are claimed one after another from a counter, so that a worker that the system has put aside delays nothing
-/// but a chunk it has begun: a call returns when all chunks are done, not when all workers have looked. Idle workers
+/// Chunks are claimed one after another from counters: each thread has a share of its own, the same at every call of
+/// the same size so that it finds the same data in its cache, and then helps with the others'. So a worker that the
+/// system has put aside delays nothing but a chunk it has begun: a call returns when all chunks are done, not when all
+/// workers have looked. Idle workers
 /// spin briefly, since the next kernel is usually microseconds away, and then sleep. Calls allocate nothing. Workers
 /// flush subnormals to zero, as every run does.
 class ThreadPool {
@@ -47,9 +49,15 @@ class ThreadPool {
     std::atomic<std::uint32_t> claims = 0;
   };
 
-  void work();
-  std::uint64_t drain();
-  void park(std::uint64_t generation);
+  // The generation of the job and the number of the next claim in a thread's share: see thread_pool.cpp.
+  struct alignas(64) Ticket {
+    std::atomic<std::uint64_t> word = 0;
+  };
+
+  void work(std::size_t thread);
+  void drain(std::size_t thread);
+  void drain_share(std::size_t share);
+  void park(std::size_t thread, std::uint64_t generation);
   void publish(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain,
                std::int64_t pieces);
   void await_claims();
@@ -57,8 +65,7 @@ class ThreadPool {
   bool spin_until(Condition condition) const;
 
   Job job_;
-  // The generation of the job and the number of its next claim, in one word: see thread_pool.cpp.
-  alignas(64) std::atomic<std::uint64_t> ticket_ = 0;
+  std::vector<Ticket> tickets_;  // one a thread, the caller's first
   alignas(64) std::atomic<std::uint32_t> claims_done_ = 0;
   alignas(64) std::atomic<std::uint32_t> wake_ups_ = 0;
   std::atomic<std::uint32_t> sleepers_ = 0;
