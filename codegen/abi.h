@@ -29,7 +29,7 @@ struct Failure {
 
 /// All memory is the caller's, aligned to 64 bytes where it is the caller's choice (arena, variables, outputs); inputs
 /// need only their elements' alignment. Pointers are never null, and even where a tensor is empty its first element may
-/// be read. Inputs and outputs do not overlap each other, variables or the arena.
+/// be read. The interpreter leaves `ticks` alone. Inputs and outputs do not overlap each other, variables or the arena.
 struct Arguments {
   const void* const* inputs;
   void* const* outputs;
@@ -41,6 +41,7 @@ struct Arguments {
   HostCall host;  // null: host steps do nothing
   void* host_context;
   Failure* failure;
+  std::int64_t* ticks;  // null, or one a step and one more: the CPU's counter before each step and after the last
 };
 
 /// 0, or 1 if a check failed: then no variable has changed, and outputs hold nothing of use.

@@ -44,12 +44,15 @@ class Executable {
   const std::vector<CompilePhase>& phases() const { return phases_; }
   /// "znver5, avx512"
   const std::string& target() const { return target_; }
+  /// What it was compiled for; never native.
+  InstructionSet instruction_set() const { return instruction_set_; }
 
  protected:
   Program program_;
   abi::EntryPoint entry_ = nullptr;
   std::vector<CompilePhase> phases_;
   std::string target_;
+  InstructionSet instruction_set_ = InstructionSet::portable;
 };
 
 /// Compiles a program for this machine's CPU. Throws CompileError if the instruction set is not available here.

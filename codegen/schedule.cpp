@@ -19,11 +19,24 @@ namespace {
 constexpr std::int64_t map_panel = 2048;
 /// Row scratch of one block of rows should stay in the first-level cache.
 constexpr std::int64_t row_scratch_bytes = 32 * 1024;
+/// A panel is wide enough for what is loaded of the other operand to be used several times.
+constexpr int most_panel_vectors = 4;
+/// What is copied of a panel should leave room in the second-level cache.
+constexpr std::int64_t packed_bytes = 256 * 1024;
+/// The same for what every chunk copies whole.
+constexpr std::int64_t packed_whole_bytes = 32 * 1024;
+/// Lines this far apart share few places in the first-level cache, and hardly any prefetcher follows them.
+constexpr std::int64_t far_apart_bytes = 2048;
 /// Loads in a reduction run far more often than what surrounds it.
 constexpr int reduction_weight = 8;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
+}
+
+/// Registers that one vector takes.
+int registers_of(int width, int element_bytes, const MachineModel& machine) {
+  return std::max(1, width * element_bytes * 8 / machine.vector_bits);
 }
 
 struct Access {
@@ -105,7 +118,8 @@ Dim work_of(Accesses& accesses, std::span<const AxisId> outer, std::span<const S
   return work;
 }
 
-std::vector<int> row_tiles(const Dim& rows, int most) {
+/// The rows of tiles that together cover `rows`, the first with `most` of them.
+std::vector<int> rows_of_tiles(const Dim& rows, int most) {
   if (most <= 1) return {1};
   if (const auto count = rows.as_constant()) {
     if (*count < most) return {static_cast<int>(std::max<std::int64_t>(*count, 1))};
@@ -136,10 +150,48 @@ int rows_at_once(const Program& program, const Kernel& kernel, const Dim& rows, 
   return static_cast<int>(std::clamp<std::int64_t>(row_scratch_bytes / row_bytes, 1, most));
 }
 
+/// How many products a contraction adds up, if it is known.
+std::optional<std::int64_t> reduced_length(const Pool& pool, const Reduce& reduce) {
+  Dim length = 1;
+  for (const AxisId axis : reduce.axes) length = length * pool.axis(axis).extent;
+  return length.as_constant();
+}
+
+/// The operand of `reduce` to copy: it runs along the columns, is the same for all rows, and its lines are hard to
+/// load.
+std::optional<ExprId> choose_packed(Accesses& accesses, const Reduce& reduce, AxisId column,
+                                    const std::optional<AxisId>& row, std::int64_t line_bytes,
+                                    std::int64_t most_bytes) {
+  constexpr std::int64_t few_rows = 32;  // do not pay for a copy of what can be loaded as it is
+  const std::optional<std::int64_t> length = reduced_length(accesses.pool(), reduce);
+  if (!length || *length == 0 || *length * line_bytes > most_bytes) return std::nullopt;
+  const std::optional<std::int64_t> rows = row ? accesses.pool().axis(*row).extent.as_constant() : 1;
+  for (const ExprId operand : {reduce.b, reduce.a}) {
+    const bool other_varies = accesses.varies(operand == reduce.b ? reduce.a : reduce.b, column);
+    const bool suits = accesses.varies(operand, column) && !other_varies && !(row && accesses.varies(operand, *row));
+    if (!suits || accesses.facts(operand).reads_stored) continue;
+    const ExprId roots[] = {operand};
+    for (const ExprId load : loads_of(accesses.pool(), roots)) {
+      const std::optional<Dim> along = accesses.step(load, column);
+      if (!along || (*along != Dim(0) && *along != Dim(1))) return operand;
+      if (rows && *rows < few_rows) continue;
+      const std::optional<Dim> next = accesses.step(load, reduce.axes.back());
+      const std::int64_t bytes = static_cast<std::int64_t>(size_of(accesses.pool().dtype(load)));
+      if (!next || (next->as_constant() && std::abs(*next->as_constant()) * bytes >= far_apart_bytes)) return operand;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 const Reduce* reduction(const Pool& pool, const Stage& stage) {
   return stage.yields.empty() ? nullptr : std::get_if<Reduce>(&pool.node(stage.yields.front().value));
+}
+
+bool is_tiled(const Pool& pool, const Schedule& schedule, const Stage& stage) {
+  const Reduce* reduce = reduction(pool, stage);
+  return schedule.rows() > 1 && reduce && reduce->op == ReduceOp::contract && !stage.inner.empty();
 }
 
 int vector_width(const Pool& pool, std::span<const ExprId> values) {
@@ -149,13 +201,20 @@ int vector_width(const Pool& pool, std::span<const ExprId> values) {
   return reduce_lanes(f32);
 }
 
+int tile_vectors(int rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine, int most) {
+  const std::int64_t needed =
+      columns.as_constant() ? ceil_div(std::max<std::int64_t>(*columns.as_constant(), 1), width) : most;
+  const int fit = machine.accumulators / (rows * registers_of(width, element_bytes, machine));
+  return static_cast<int>(std::clamp<std::int64_t>(fit, 1, std::min<std::int64_t>(needed, most)));
+}
+
 Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine) {
   constexpr std::int64_t usual_rows = 32;  // a batch
   constexpr std::int64_t many_columns = 4096;
   constexpr int most_rows = 8;  // more would mostly enlarge the code of epilogues
   const std::int64_t m = std::max<std::int64_t>(rows.as_constant().value_or(usual_rows), 1);
   const std::int64_t n = ceil_div(std::max<std::int64_t>(columns.as_constant().value_or(many_columns), 1), width);
-  const int registers = std::max(1, width * element_bytes * 8 / machine.vector_bits);  // a vector
+  const int registers = registers_of(width, element_bytes, machine);
   // Cycles of one step of the reduction: as many as multiplying, loading or waiting for the chain takes.
   const auto cycles = [&](std::int64_t r, std::int64_t v) {
     const double multiply = static_cast<double>(r * v * registers) / machine.fma_per_cycle;
@@ -224,7 +283,20 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
   out.batch = outer;
   const Dim rows = out.row ? pool.axis(*out.row).extent : Dim(1);
   if (out.form == Schedule::Form::rows) {
-    out.row_tiles = row_tiles(rows, rows_at_once(program, kernel, rows, machine));
+    out.tiles.clear();
+    for (const int tile_rows : rows_of_tiles(rows, rows_at_once(program, kernel, rows, machine))) {
+      out.tiles.push_back({tile_rows, 1});
+    }
+    for (const Stage& stage : kernel.stages) {
+      if (!is_tiled(pool, out, stage)) continue;
+      const Reduce& reduce = *reduction(pool, stage);
+      const auto columns = pool.axis(stage.inner.back()).extent.as_constant();
+      const DType dtype = pool.dtype(reduce.a);
+      const std::int64_t line = columns ? ceil_div(*columns, reduce_lanes(dtype)) * reduce_lanes(dtype) : 0;
+      const auto packed = choose_packed(accesses, reduce, stage.inner.back(), out.row,
+                                        line * static_cast<std::int64_t>(size_of(dtype)), packed_whole_bytes);
+      if (line > 0 && packed && !accesses.varies(*packed, out.batch)) out.packed.push_back(*packed);
+    }
     return out;
   }
 
@@ -238,31 +310,65 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
   }
   const DType dtype = contraction ? pool.dtype(contraction->a) : pool.dtype(values.front());
   out.width = contraction ? reduce_lanes(dtype) : vector_width(pool, values);
-  if (contraction) {
-    const Tile tile = choose_tile(rows, columns, out.width, static_cast<int>(size_of(dtype)), machine);
-    out.vectors = tile.vectors;
-    out.row_tiles = row_tiles(rows, tile.rows);
-  } else {
+  if (!contraction) {
     const auto count = columns.as_constant();
-    out.vectors = count ? static_cast<int>(std::clamp<std::int64_t>(ceil_div(*count, out.width), 1, 2)) : 2;
+    out.tiles = {{1, count && *count <= out.width ? 1 : 2}};
+    out.panel = std::int64_t{out.tiles.front().vectors} * out.width;
+    return out;
   }
-  out.panel = std::int64_t{out.vectors} * out.width;
+  const int bytes = static_cast<int>(size_of(dtype));
+  const Tile tile = choose_tile(rows, columns, out.width, bytes, machine);
+  int panel_vectors = tile.vectors * std::max(1, most_panel_vectors / tile.vectors);
+  if (const auto count = columns.as_constant()) {
+    panel_vectors = static_cast<int>(std::clamp<std::int64_t>(ceil_div(*count, out.width), 1, panel_vectors));
+  }
+  const int vector_bytes = out.width * bytes;
+  const auto packed = choose_packed(accesses, *contraction, *out.column, out.row, vector_bytes, packed_bytes);
+  if (packed) {
+    out.packed.push_back(*packed);
+    const std::int64_t line_bytes = *reduced_length(pool, *contraction) * vector_bytes;
+    panel_vectors = static_cast<int>(std::clamp<std::int64_t>(packed_bytes / line_bytes, 1, panel_vectors));
+  }
+  out.panel = std::int64_t{panel_vectors} * out.width;
+  out.tiles.clear();
+  for (const int tile_rows : rows_of_tiles(rows, tile.rows)) {
+    const int vectors = tile_rows == tile.rows
+                            ? tile.vectors
+                            : tile_vectors(tile_rows, columns, out.width, bytes, machine, panel_vectors);
+    out.tiles.push_back({tile_rows, std::min(vectors, panel_vectors)});
+  }
+  return out;
+}
+
+Sharing share(const Schedule& schedule, const Pool& pool, const Bindings& bindings) {
+  Sharing out{.items = 1};
+  if (schedule.row) out.items = ceil_div(pool.axis(*schedule.row).extent.evaluate(bindings), schedule.rows());
+  if (schedule.column) out.items *= ceil_div(pool.axis(*schedule.column).extent.evaluate(bindings), schedule.panel);
+  for (const AxisId axis : schedule.batch) out.items *= pool.axis(axis).extent.evaluate(bindings);
+  out.grain = std::max<std::int64_t>(out.items, 1);
+  const std::int64_t work = schedule.work.evaluate(bindings);
+  if (work < parallel_work) return out;
+  out.grain = ceil_div(out.items, std::min(work / chunk_work, most_chunks));
+  if (!schedule.packed.empty()) out.grain = std::max(out.grain, packed_blocks);
+  out.grain = std::max<std::int64_t>(out.grain, 1);
   return out;
 }
 
 std::string to_string(const Schedule& schedule, const Pool& pool) {
+  std::vector<std::string> tiles;
+  for (const Tile& tile : schedule.tiles) tiles.push_back(fmt::format("{}x{}", tile.rows, tile.vectors));
   const auto name = [&](const std::optional<AxisId>& axis) { return axis ? pool.axis(*axis).name : std::string("-"); };
   switch (schedule.form) {
     case Schedule::Form::map:
       return fmt::format("map {}, {}: vectors of {}; panels of {} columns", name(schedule.row), name(schedule.column),
                          schedule.width, schedule.panel);
     case Schedule::Form::tile:
-      return fmt::format("tile {}, {}: {} vectors of {}; {} rows; panels of {} columns", name(schedule.row),
-                         name(schedule.column), schedule.vectors, schedule.width, fmt::join(schedule.row_tiles, ", "),
-                         schedule.panel);
+      return fmt::format("tile {}, {}: {} vectors of {}; panels of {} columns{}", name(schedule.row),
+                         name(schedule.column), fmt::join(tiles, ", "), schedule.width, schedule.panel,
+                         schedule.packed.empty() ? "" : ", packed");
     case Schedule::Form::rows: break;
   }
-  return fmt::format("rows {}: {} at once", name(schedule.row), fmt::join(schedule.row_tiles, ", "));
+  return fmt::format("rows {}: {} at once", name(schedule.row), schedule.rows());
 }
 
 }  // namespace lathe

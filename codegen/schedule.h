@@ -20,7 +20,8 @@ struct Tile {
 ///
 /// A kernel's work is cut into items along its outer axes, and threads share items out. One outer axis (`column`) is
 /// covered by vectors, one (`row`) by blocks of rows; an item is one block of rows of one panel of columns, for one
-/// point of the `batch` axes.
+/// point of the `batch` axes. A contraction covers an item with register tiles; where the operand along the columns
+/// cannot be loaded in vectors, or its lines would push each other out of the cache, a panel of it is copied first.
 struct Schedule {
   enum class Form {
     map,   // no reductions: rows outside, vectors of columns inside
@@ -33,17 +34,39 @@ struct Schedule {
   std::optional<loop::AxisId> row;
   std::optional<loop::AxisId> column;  // map and tile
   int width = 16;                      // elements a vector
-  int vectors = 1;                     // of a full tile
-  std::vector<int> row_tiles = {1};    // rows of the tiles to use, most first; the last ones cover any remainder
+  std::vector<Tile> tiles = {{1, 1}};  // to use, most rows first; the last ones cover any remainder of rows
   std::int64_t panel = 0;              // columns an item covers
+  std::vector<loop::ExprId> packed;    // operands of contractions: copied panel by panel, or by `rows` whole
   Dim work;                            // of the whole kernel, in operations on single elements
+
+  int rows() const { return tiles.front().rows; }  // of a block
 
   std::vector<loop::LocalInfo> locals;
   std::vector<loop::Stage> stages;  // over merged axes
 };
 
+/// Operations on single elements, some 200 a nanosecond: what a chunk should hold, and below which a kernel would be
+/// done before another thread had begun.
+inline constexpr std::int64_t chunk_work = 500'000;
+inline constexpr std::int64_t parallel_work = 2'000'000;
+/// More chunks than these would not balance better.
+inline constexpr std::int64_t most_chunks = 128;
+/// Every chunk copies the panels it needs, which blocks of rows must pay for.
+inline constexpr std::int64_t packed_blocks = 16;
+
+/// How many items a kernel has, and how many of them make a chunk: all, if it is not shared out. A function of sizes
+/// alone, never of the number of threads.
+struct Sharing {
+  std::int64_t items = 0;
+  std::int64_t grain = 1;
+};
+/// What compiled code works out when it runs at these sizes.
+Sharing share(const Schedule& schedule, const loop::Pool& pool, const Bindings& bindings);
+
 Schedule schedule(const Program& program, const loop::Kernel& kernel, const MachineModel& machine);
 
+/// How many vectors a tile of `rows` rows may hold: what the accumulators allow and the columns need, at most `most`.
+int tile_vectors(int rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine, int most = 8);
 /// The register tile that covers `rows` x `columns` (taken for large where not constant) with the fewest cycles.
 Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine);
 /// Elements a vector for code that computes `values`: what 64 bytes hold of the widest float, 16 or 8.
@@ -51,7 +74,10 @@ int vector_width(const loop::Pool& pool, std::span<const loop::ExprId> values);
 /// The reduction that all of the stage's yields store, if it is one.
 const loop::Reduce* reduction(const loop::Pool& pool, const loop::Stage& stage);
 
-/// "tile i, j: 8x2 vectors of 16, then 4, 1 rows; panels of 32 columns"
+/// Whether a stage of a `rows` kernel is a contraction that takes a block of rows at once.
+bool is_tiled(const loop::Pool& pool, const Schedule& schedule, const loop::Stage& stage);
+
+/// "tile i, j: 8x2, 4x4, 1x4 vectors of 16; panels of 64 columns"
 std::string to_string(const Schedule& schedule, const loop::Pool& pool);
 
 }  // namespace lathe

@@ -70,6 +70,12 @@ std::string meanings(const Dim& dim, const Bindings& bindings) {
 
 }  // namespace
 
+std::size_t bytes_of(const TensorView& view) {
+  std::size_t bytes = size_of(view.dtype);
+  for (const std::int64_t extent : view.shape) bytes *= static_cast<std::size_t>(extent);
+  return bytes;
+}
+
 FeedCheck::FeedCheck(const Graph& graph, std::span<const ValueId> feeds) {
   for (std::size_t feed = 0; feed < feeds.size(); ++feed) {
     const ValueId value = feeds[feed];
@@ -99,6 +105,17 @@ void FeedCheck::bind(std::span<const TensorView> views, Bindings& bindings) cons
   if (composite_.empty()) return;
   bind_linear(views, bindings);
   check_composite(views, bindings);
+}
+
+std::size_t FeedCheck::take_first_row(std::size_t feed, std::int64_t steps, TensorView& view) const {
+  const Expected& expected = expected_.at(feed);
+  if (view.shape.size() != expected.type.rank() + 1) return 0;
+  if (view.shape[0] != steps) {
+    throw RunError(fmt::format("fed {} to the {}: {} rows for {} steps", extents_of(view), expected.describe,
+                               view.shape[0], steps));
+  }
+  view.shape = view.shape.subspan(1);
+  return bytes_of(view);
 }
 
 void FeedCheck::check_view(const Expected& expected, const TensorView& view) const {

@@ -8,6 +8,9 @@
 
 namespace lathe {
 
+/// How much memory the elements take.
+std::size_t bytes_of(const TensorView& view);
+
 /// What one kind of run expects to be fed, and the check of what it is given. Checking allocates nothing unless it
 /// fails.
 class FeedCheck {
@@ -20,6 +23,10 @@ class FeedCheck {
   /// extents determine, alone or as the only unknown of a linear extent such as 2 * n + 1. Throws RunError naming the
   /// fed node and its source line.
   void bind(std::span<const TensorView> views, Bindings& bindings) const;
+
+  /// Makes a feed that has one axis more than expected, [steps, ...], its first row, and returns the bytes of a row; 0,
+  /// and the view unchanged, for any other. Throws RunError if there is not one row a step.
+  std::size_t take_first_row(std::size_t feed, std::int64_t steps, TensorView& view) const;
 
  private:
   struct Expected {

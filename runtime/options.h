@@ -24,6 +24,8 @@ struct SessionOptions {
   bool fuse = true;
   /// Run programs through the interpreter: slow, and the meaning of compiled code.
   bool interpret = false;
+  /// Measure every step of every run: ProgramStatistics::steps.
+  bool profile = false;
   /// What initialize() seeds random numbers with, and runs before it.
   std::uint64_t seed = 0;
   /// Receives what `print` nodes print, without a line end; standard error if empty. What it throws leaves run() after

@@ -47,7 +47,7 @@ void Session::initialize(std::uint64_t seed) {
   const std::scoped_lock lock(state_->mutex);
   SessionState::Entry& entry = state_->find({true, initializers(state_->graph), {}});
   state_->compile(*entry.plan);
-  if (!entry.frame) entry.frame = std::make_unique<Frame>(*entry.plan, state_->variables);
+  if (!entry.frame) entry.frame = std::make_unique<Frame>(*entry.plan, state_->variables, state_->options.profile);
   state_->execute(*entry.plan, *entry.frame, seed);
   state_->seed = seed;
   state_->seeded_runs = 0;
@@ -68,7 +68,7 @@ std::vector<Tensor> Session::run(const ValueRefs& fetches, const std::vector<Fee
     entry.plan->feeds().bind(views, bindings);
     entry.plan->check_symbols(bindings);
     state_->compile(*entry.plan);
-    entry.frame = std::make_unique<Frame>(*entry.plan, state_->variables);
+    entry.frame = std::make_unique<Frame>(*entry.plan, state_->variables, state_->options.profile);
   }
   entry.frame->views = std::move(views);
   state_->execute(*entry.plan, *entry.frame);
@@ -92,7 +92,7 @@ Callable Session::prepare(const ValueRefs& fetches, const ValueRefs& feeds) {
       state_->find({false, resolve_all(state_->graph, fetches, "fetch"), in_order(values, order)}).plan;
   state_->compile(*plan);
   return Callable(std::make_unique<Callable::Parts>(
-      Callable::Parts{state_, plan, Frame(*plan, state_->variables), std::move(order)}));
+      Callable::Parts{state_, plan, Frame(*plan, state_->variables, state_->options.profile), std::move(order)}));
 }
 
 Tensor Session::variable(const ValueRef& variable) const {
@@ -136,21 +136,49 @@ Callable::~Callable() = default;
 Callable::Callable(Callable&&) noexcept = default;
 Callable& Callable::operator=(Callable&&) noexcept = default;
 
+void Callable::check_count(std::size_t feeds) const {
+  const std::size_t taken = parts_->order.size();
+  if (feeds == taken) return;
+  throw RunError(fmt::format("the callable takes {} feed{}, {} given", taken, taken == 1 ? "" : "s", feeds));
+}
+
 std::span<const Tensor> Callable::operator()(std::span<const TensorView> feeds) {
   Frame& frame = parts_->frame;
-  if (feeds.size() != frame.views.size()) {
-    throw RunError(fmt::format("the callable takes {} feed{}, {} given", frame.views.size(),
-                               frame.views.size() == 1 ? "" : "s", feeds.size()));
-  }
+  check_count(feeds.size());
   const std::scoped_lock lock(parts_->state->mutex);
   for (std::size_t i = 0; i < feeds.size(); ++i) frame.views[i] = feeds[parts_->order[i]];
   parts_->state->execute(*parts_->plan, frame);
   return frame.outputs;
 }
 
+std::span<const Tensor> Callable::run_steps(std::int64_t steps, std::span<const TensorView> feeds) {
+  Frame& frame = parts_->frame;
+  check_count(feeds.size());
+  if (steps < 0) throw RunError(fmt::format("{} is not a number of steps", steps));
+  const std::scoped_lock lock(parts_->state->mutex);
+  for (std::size_t i = 0; i < feeds.size(); ++i) {
+    frame.views[i] = feeds[parts_->order[i]];
+    frame.step_bytes[i] = parts_->plan->feeds().take_first_row(i, steps, frame.views[i]);
+  }
+  parts_->state->execute_steps(*parts_->plan, frame, steps);
+  return frame.outputs;
+}
+
 ProgramStatistics Callable::statistics() const {
   const std::scoped_lock lock(parts_->state->mutex);
   return parts_->plan->statistics;
+}
+
+Explanation Callable::explain() const {
+  const std::scoped_lock lock(parts_->state->mutex);
+  const ProgramStatistics& known = parts_->plan->statistics;
+  if (known.runs == 0) throw RunError("explain() needs the sizes of a run: call the program before");
+  std::vector<double> microseconds;
+  for (const StepTime& step : known.steps) microseconds.push_back(step.fastest / 1000);
+  Explanation out = lathe::explain(parts_->plan->executable(), parts_->frame.bound, microseconds);
+  out.program = known.name;
+  out.phases = known.phases;
+  return out;
 }
 
 const Program& Callable::program() const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <lathe/codegen/explain.h>
 #include <lathe/graph/graph.h>
 #include <lathe/runtime/options.h>
 #include <lathe/runtime/statistics.h>
@@ -95,12 +96,25 @@ class Callable {
     return (*this)(std::span<const TensorView>(feeds.begin(), feeds.size()));
   }
 
+  /// Runs `steps` times in a row, with no work for the host in between. A feed with one axis more than what it is fed
+  /// to holds one tensor a step, [steps, ...]; any other serves every step. Each result is [steps, ...] too.
+  /// Assignments take effect after each step; a step that throws leaves what the steps before it did.
+  std::span<const Tensor> run_steps(std::int64_t steps, std::span<const TensorView> feeds);
+  std::span<const Tensor> run_steps(std::int64_t steps, std::initializer_list<TensorView> feeds) {
+    return run_steps(steps, std::span<const TensorView>(feeds.begin(), feeds.size()));
+  }
+
   ProgramStatistics statistics() const;
+  /// Why the program looks as it does and what it costs, at the sizes of the last run; with measured times if the
+  /// session profiles. Throws RunError before the first run.
+  Explanation explain() const;
   /// The compiled program, for its listing: to_string(callable.program()).
   const Program& program() const;
 
  private:
   friend class Session;
+  void check_count(std::size_t feeds) const;
+
   struct Parts;
   explicit Callable(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;

@@ -1,6 +1,8 @@
 #include <lathe/runtime/session_state.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <functional>
@@ -61,16 +63,24 @@ SessionOptions with_environment(SessionOptions options) {
   return options;
 }
 
+const void* advanced(const void* pointer, std::size_t bytes) {
+  return static_cast<const std::byte*>(pointer) + bytes;
+}
+void* advanced(void* pointer, std::size_t bytes) {
+  return static_cast<std::byte*>(pointer) + bytes;
+}
+
 bool overlap(const TensorView& view, std::size_t view_bytes, std::span<const std::byte> bytes) {
   const std::less<const std::byte*> before;
   return view_bytes > 0 && !bytes.empty() && before(view.data, bytes.data() + bytes.size()) &&
          before(bytes.data(), view.data + view_bytes);
 }
 
-void check_no_overlap(const Frame& frame) {
-  for (const TensorView& view : frame.views) {
-    std::size_t bytes = size_of(view.dtype);
-    for (const std::int64_t extent : view.shape) bytes *= static_cast<std::size_t>(extent);
+void check_no_overlap(const Frame& frame, std::int64_t steps) {
+  for (std::size_t i = 0; i < frame.views.size(); ++i) {
+    const TensorView& view = frame.views[i];
+    std::size_t bytes = bytes_of(view);
+    if (frame.step_bytes[i] > 0) bytes *= static_cast<std::size_t>(steps);
     for (const Tensor& output : frame.outputs) {
       if (!overlap(view, bytes, output.bytes())) continue;
       throw RunError("a tensor is fed that this callable returned and is about to overwrite: copy it first");
@@ -78,15 +88,32 @@ void check_no_overlap(const Frame& frame) {
   }
 }
 
+/// The CPU's counter ticks at a rate of its own, which the time of the whole run tells.
+void note_times(std::vector<StepTime>& steps, std::span<const std::int64_t> ticks, std::chrono::nanoseconds whole_run) {
+  const std::int64_t all = ticks.back() - ticks.front();
+  if (all <= 0) return;
+  const bool first = steps.empty();
+  steps.resize(ticks.size() - 1);
+  const double nanoseconds_a_tick = static_cast<double>(whole_run.count()) / static_cast<double>(all);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const double time = static_cast<double>(ticks[i + 1] - ticks[i]) * nanoseconds_a_tick;
+    steps[i].fastest = first ? time : std::min(steps[i].fastest, time);
+    steps[i].total += time;
+  }
+}
+
 }  // namespace
 
-Frame::Frame(const Plan& plan, VariableStore& store) {
+Frame::Frame(const Plan& plan, VariableStore& store, bool profile) {
   const Program& program = plan.program();
   views.resize(plan.feed_count());
+  step_bytes.resize(plan.feed_count());
   input_data.resize(program.inputs.size());
   output_data.resize(program.outputs.size());
+  output_step_bytes.resize(program.outputs.size());
   for (const Plan::VariableUse& use : plan.variables()) variables.push_back(&store.at(use.node));
   variable_data.resize(variables.size());
+  if (profile) ticks.resize(program.steps.size() + 1);
   symbols.resize(program.symbols.size());
   renew_outputs(program);
 }
@@ -122,14 +149,38 @@ void SessionState::compile(Plan& plan) {
 
 void SessionState::execute(Plan& plan, Frame& frame, std::optional<std::uint64_t> fixed_seed) {
   const FlushDenormals flush;
+  std::fill(frame.step_bytes.begin(), frame.step_bytes.end(), std::size_t{0});
+  prepare(plan, frame, std::nullopt);
+  step(plan, frame, fixed_seed);
+}
+
+void SessionState::execute_steps(Plan& plan, Frame& frame, std::int64_t steps) {
+  const FlushDenormals flush;
+  prepare(plan, frame, steps);
+  for (std::int64_t done = 0; done < steps; ++done) {
+    step(plan, frame, std::nullopt);
+    for (std::size_t slot = 0; slot < frame.input_data.size(); ++slot) {
+      const Plan::Input& input = plan.inputs()[slot];
+      if (input) frame.input_data[slot] = advanced(frame.input_data[slot], frame.step_bytes[*input]);
+    }
+    for (std::size_t slot = 0; slot < frame.output_data.size(); ++slot) {
+      frame.output_data[slot] = advanced(frame.output_data[slot], frame.output_step_bytes[slot]);
+    }
+  }
+}
+
+/// Everything but the run itself: checks, sizes, addresses.
+void SessionState::prepare(Plan& plan, Frame& frame, std::optional<std::int64_t> steps) {
   plan.feeds().bind(frame.views, frame.fed);
   plan.check_symbols(frame.fed);
   check_variables(plan, frame);
-  check_no_overlap(frame);
+  check_no_overlap(frame, steps.value_or(1));
   bind_symbols(plan, frame);
-  frame.seed = static_cast<std::int64_t>(fixed_seed ? *fixed_seed : split_mix(seed, seeded_runs));
-  point(plan, frame);
+  point(plan, frame, steps);
+}
 
+void SessionState::step(Plan& plan, Frame& frame, std::optional<std::uint64_t> fixed_seed) {
+  frame.seed = static_cast<std::int64_t>(fixed_seed ? *fixed_seed : split_mix(seed, seeded_runs));
   const Program& program = plan.program();
   Host host{program, frame.bound, options.print, nullptr};
   const bool alone = pool.threads() == 1;
@@ -144,8 +195,11 @@ void SessionState::execute(Plan& plan, Frame& frame, std::optional<std::uint64_t
       .host = &Host::call,
       .host_context = &host,
       .failure = nullptr,
+      .ticks = frame.ticks.empty() ? nullptr : frame.ticks.data(),
   };
+  const auto start = std::chrono::steady_clock::now();
   run_program(program, plan.executable().entry(), arguments);
+  if (arguments.ticks) note_times(plan.statistics.steps, frame.ticks, std::chrono::steady_clock::now() - start);
 
   for (std::size_t slot = 0; slot < frame.variables.size(); ++slot) {
     if (plan.variables()[slot].assigned) frame.variables[slot]->initialized = true;
@@ -171,15 +225,18 @@ void SessionState::bind_symbols(const Plan& plan, Frame& frame) const {
 }
 
 /// Gives every output and the arena their sizes, and collects the addresses of everything.
-void SessionState::point(Plan& plan, Frame& frame) {
+void SessionState::point(Plan& plan, Frame& frame, std::optional<std::int64_t> steps) {
   const Program& program = plan.program();
   for (std::size_t slot = 0; slot < frame.outputs.size(); ++slot) {
     frame.extents.clear();
+    if (steps) frame.extents.push_back(*steps);
     for (const Dim& extent : program.tensor(program.outputs[slot]).type.shape) {
       frame.extents.push_back(extent.evaluate(frame.bound));
     }
     frame.outputs[slot].resize(frame.extents);
     frame.output_data[slot] = frame.outputs[slot].bytes().data();
+    const auto rows = static_cast<std::size_t>(steps ? std::max<std::int64_t>(*steps, 1) : 1);
+    frame.output_step_bytes[slot] = frame.outputs[slot].bytes().size() / rows;
   }
   const std::int64_t arena_bytes = program.arena_bytes.evaluate(frame.bound);
   plan.statistics.arena_bytes = arena_bytes;

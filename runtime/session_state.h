@@ -17,19 +17,22 @@ namespace lathe {
 
 /// The memory of one caller of a compiled plan. Grows to what its runs need, and then stays.
 struct Frame {
-  Frame(const Plan& plan, VariableStore& store);
+  Frame(const Plan& plan, VariableStore& store, bool profile);
   /// New, empty outputs, for when the old ones have been given away.
   void renew_outputs(const Program& program);
 
-  std::vector<TensorView> views;  // one a feed of the plan: to be set before a run
-  std::vector<Tensor> outputs;    // what the run computed
+  std::vector<TensorView> views;        // one a feed of the plan, of the first step: to be set before a run
+  std::vector<std::size_t> step_bytes;  // how far each view moves from step to step
+  std::vector<Tensor> outputs;          // what the run computed
 
   // By slot of the program.
   std::vector<const void*> input_data;
   std::vector<void*> output_data;
   std::vector<VariableStore::Variable*> variables;
   std::vector<void*> variable_data;
+  std::vector<std::size_t> output_step_bytes;
   std::vector<std::int64_t> symbols;
+  std::vector<std::int64_t> ticks;  // empty unless profiled
 
   Bindings fed;    // the symbols of the feeds
   Bindings bound;  // the symbols of the program
@@ -59,6 +62,8 @@ class SessionState {
   void compile(Plan& plan);
   /// Runs a compiled plan on the frame's views, with `fixed_seed` or else the next seed of the sequence.
   void execute(Plan& plan, Frame& frame, std::optional<std::uint64_t> fixed_seed = std::nullopt);
+  /// Runs it `steps` times; outputs have a leading axis of steps.
+  void execute_steps(Plan& plan, Frame& frame, std::int64_t steps);
 
   Graph& graph;
   SessionOptions options;
@@ -72,7 +77,9 @@ class SessionState {
  private:
   void check_variables(const Plan& plan, const Frame& frame) const;
   void bind_symbols(const Plan& plan, Frame& frame) const;
-  void point(Plan& plan, Frame& frame);
+  void prepare(Plan& plan, Frame& frame, std::optional<std::int64_t> steps);
+  void point(Plan& plan, Frame& frame, std::optional<std::int64_t> steps);
+  void step(Plan& plan, Frame& frame, std::optional<std::uint64_t> fixed_seed);
 
   std::map<Signature, Entry> entries_;
   Tensor arena_{DType::u8, {0}};

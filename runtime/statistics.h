@@ -8,6 +8,12 @@
 
 namespace lathe {
 
+/// What one step of a program took, in nanoseconds.
+struct StepTime {
+  double fastest = 0;  // of all runs
+  double total = 0;
+};
+
 /// What a session knows of one compiled program.
 struct ProgramStatistics {
   std::string name;                  // of what was fetched first
@@ -17,6 +23,7 @@ struct ProgramStatistics {
   std::int64_t arena_bytes = 0;  // of its last run
   std::string target;            // "znver5, avx512"; "interpreter"
   std::uint64_t runs = 0;
+  std::vector<StepTime> steps;  // with SessionOptions::profile: one a step of the compiled program
 };
 
 }  // namespace lathe

@@ -48,7 +48,10 @@ struct KernelEmitter::Evaluate {
     ensure(false, "a reduction stands inside an expression");
     return nullptr;
   }
-  llvm::Value* operator()(const Check& e) const { return k.check(e); }
+  llvm::Value* operator()(const Check& e) const {
+    k.test(id);
+    return k.value(e.value);
+  }
 };
 
 llvm::Value* KernelEmitter::value(ExprId id) {
@@ -60,6 +63,11 @@ llvm::Value* KernelEmitter::value(ExprId id) {
   if (local && !rows_.contains(local->local)) return get_register(local->local, row_, column_);
   const Key value_key = key(id, Form::value);
   if (llvm::Value* found = known(value_key)) return found;
+  if (const Packed* packed = find_packed(id)) {
+    llvm::Value* loaded = load_packed(*packed);
+    remember(value_key, loaded, false);
+    return loaded;
+  }
   if (!in_entry_ && is_fixed(id)) {
     // The same for the whole kernel: once, before all loops.
     in_entry_ = true;
@@ -114,7 +122,11 @@ llvm::Value* KernelEmitter::sum(const Affine& affine) {
   return total;
 }
 
-llvm::Value* KernelEmitter::check(const Check& check) {
+void KernelEmitter::test(ExprId id) {
+  const Check check = std::get<Check>(pool().node(id));
+  Key tested = key(check.condition, Form::tested);
+  tested.id = id;
+  if (known(tested)) return;
   llvm::Value* holds = value(check.condition);
   llvm::Value* failed = b.CreateNot(holds);
   const bool lanes = failed->getType()->isVectorTy();
@@ -141,7 +153,7 @@ llvm::Value* KernelEmitter::check(const Check& check) {
                  {failure, number(static_cast<std::int64_t>(check.check)), scalar(check.index), scalar(check.detail)});
     return Carried{};
   });
-  return value(check.value);
+  remember(tested, holds, accesses_.facts(check.condition).reads_stored);
 }
 
 /// The address of an access at the space's first column; of its first row too unless what it depends on beyond the row
@@ -223,6 +235,19 @@ KernelEmitter::Place KernelEmitter::place(ExprId access) {
   }
   out.offsets = column_step == Dim(0) ? varying : b.CreateAdd(varying, lane_offsets(column_step));
   return out;
+}
+
+void KernelEmitter::prefetch(ExprId access, llvm::Value* length) {
+  const DType dtype = pool().dtype(access);
+  llvm::Value* first = first_element(access, accesses_.flat(access));
+  loop(number(0), length, 64 / static_cast<std::int64_t>(size_of(dtype)), [&](llvm::Value* offset) {
+    llvm::Value* at = b.CreateInBoundsGEP(module.memory_type(dtype), first, offset);
+    constexpr std::uint32_t read = 0;
+    constexpr std::uint32_t keep = 3;
+    constexpr std::uint32_t data = 1;
+    b.CreateIntrinsic(llvm::Intrinsic::prefetch, {module.pointer_type()},
+                      {at, b.getInt32(read), b.getInt32(keep), b.getInt32(data)});
+  });
 }
 
 llvm::Value* KernelEmitter::load(ExprId access) {

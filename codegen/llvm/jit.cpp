@@ -75,6 +75,7 @@ class JitExecutable : public Executable {
     Stopwatch stopwatch(phases_);
     emit::Target target = emit::make_target(options.instruction_set);
     target_ = fmt::format("{}, {}", target.cpu, to_string(target.set));
+    instruction_set_ = target.set;
     const Dump dump(options.dump);
     if (dump.wanted()) dump.write("kernels.txt", to_string(program_));
 

@@ -253,4 +253,32 @@ void KernelEmitter::vectors(AxisId axis, llvm::Value* begin, llvm::Value* length
   });
 }
 
+void KernelEmitter::cover(AxisId column, llvm::Value* begin, llvm::Value* length, int width, int most_vectors,
+                          llvm::function_ref<void()> body) {
+  const auto tile = [&](llvm::Value* index, int vectors) {
+    Space space = space_;
+    space.column = column;
+    space.width = width;
+    space.vectors = vectors;
+    within(space, [&] {
+      bind(column, index);
+      body();
+    });
+  };
+  llvm::Value* done = number(0);
+  if (most_vectors > 1) {
+    llvm::ConstantInt* step = number(std::int64_t{most_vectors} * width);
+    done = b.CreateNSWMul(b.CreateUDiv(length, step), step);
+    loop(number(0), done, step->getSExtValue(),
+         [&](llvm::Value* index) { tile(b.CreateNSWAdd(begin, index), most_vectors); });
+    llvm::Value* rest = b.CreateNSWSub(length, done);
+    if (const auto* known = llvm::dyn_cast<llvm::ConstantInt>(rest); known && known->getSExtValue() >= 2 * width) {
+      const auto vectors = static_cast<int>(known->getSExtValue() / width);
+      tile(b.CreateNSWAdd(begin, done), vectors);
+      done = b.CreateNSWAdd(done, number(std::int64_t{vectors} * width));
+    }
+  }
+  this->vectors(column, b.CreateNSWAdd(begin, done), b.CreateNSWSub(length, done), width, body);
+}
+
 }  // namespace lathe::emit

@@ -51,10 +51,15 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* vector(loop::ExprId id);
   bool varies(loop::ExprId id) { return space_.column && accesses_.varies(id, *space_.column); }
 
+  /// Reports a Check that fails at the current point; once where its condition is the same.
+  void test(loop::ExprId check);
   /// Evaluates stages that hold no reductions at every point, all stages of one point before the next point.
   void evaluate(std::span<const loop::Stage> stages);
   /// Evaluates a stage that is one reduction at every point.
   void reduce(const loop::Stage& stage);
+
+  /// Asks the cache for the next `length` elements that `access` reads from the bound column on.
+  void prefetch(loop::ExprId access, llvm::Value* length);
 
   /// Runs `body` over all indices of `axes`, the last fastest.
   using NestBody = llvm::function_ref<Carried(llvm::ArrayRef<llvm::Value*> carried)>;
@@ -64,6 +69,14 @@ class KernelEmitter : public FunctionEmitter {
   Carried vectors(loop::AxisId axis, llvm::Value* begin, llvm::Value* length, int width,
                   llvm::ArrayRef<llvm::Value*> initial, NestBody body);
   void vectors(loop::AxisId axis, llvm::Value* begin, llvm::Value* length, int width, llvm::function_ref<void()> body);
+
+  /// Covers `length` columns from `begin` with tiles of `vectors` vectors, then with what is left.
+  void cover(loop::AxisId column, llvm::Value* begin, llvm::Value* length, int width, int vectors,
+             llvm::function_ref<void()> body);
+  /// Copies an operand of a contraction for the `length` columns from `begin`, at most `panel`: what is computed of it
+  /// there from now on comes from the copy.
+  void pack(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column, llvm::Value* begin,
+            llvm::Value* length, std::int64_t panel, int width);
 
   /// The values that locals kept in registers have at the current space's points.
   void set_register(loop::LocalId local, int row, int column, llvm::Value* value) {
@@ -81,7 +94,7 @@ class KernelEmitter : public FunctionEmitter {
   void close_scope() override { scopes_.pop_back(); }
 
  private:
-  enum class Form { value, splat, pointer };
+  enum class Form { value, splat, pointer, tested };
   struct Key {
     loop::ExprId id;
     int row;
@@ -108,6 +121,15 @@ class KernelEmitter : public FunctionEmitter {
     bool contiguous;       // lanes are neighbours
     llvm::Value* offsets;  // of the lanes, in elements; null if contiguous or all lanes share one place
   };
+  /// A panel of an operand, [reduced axes, panel].
+  struct Packed {
+    loop::ExprId operand;
+    std::vector<loop::AxisId> axes;
+    loop::AxisId column;
+    llvm::AllocaInst* memory;
+    std::int64_t panel;
+    llvm::Value* first_column;
+  };
   struct Evaluate;
 
   Key key(loop::ExprId id, Form form);
@@ -120,12 +142,17 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* splat(llvm::Value* scalar);
   llvm::Value* sum(const loop::Affine& affine);
   llvm::Value* axis_index(loop::AxisId axis);
-  llvm::Value* check(const loop::Check& check);
 
   Place place(loop::ExprId access);
   llvm::Value* first_element(loop::ExprId access, const loop::Affine& flat);
   llvm::Value* lane_offsets(const Dim& step);
   llvm::Value* load(loop::ExprId access);
+  llvm::Value* packed_element(const Packed& packed, llvm::Value* column);
+  const Packed* find_packed(loop::ExprId operand) const;
+  llvm::Value* load_packed(const Packed& packed);
+  void pack_transposed(const Packed& packed, llvm::Value* length, int width);
+  Carried transpose(Carried rows);
+  bool contiguous(loop::ExprId id, loop::AxisId axis);
   void store(loop::ExprId access, llvm::Value* value);
   void assign(const loop::Yield& yield, llvm::Value* value);
   llvm::Instruction* annotate(llvm::Instruction* instruction, loop::ExprId access);
@@ -144,6 +171,7 @@ class KernelEmitter : public FunctionEmitter {
   int bound_ = 0;
   std::unordered_map<loop::LocalId, LocalRow> rows_;
   std::map<std::tuple<loop::LocalId, int, int>, llvm::Value*> registers_;
+  std::vector<Packed> packed_;
   llvm::Value* scratch_row_ = nullptr;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias
@@ -158,8 +186,8 @@ class KernelEmitter : public FunctionEmitter {
 void emit_panels(KernelEmitter& kernel, const Schedule& schedule);
 void emit_rows(KernelEmitter& kernel, const Schedule& schedule, const MachineModel& machine);
 /// Runs `body` over the items [begin, end) of the kernel's function, a run of neighbouring blocks of rows at a time,
-/// with the batch axes bound.
-void for_each_run(KernelEmitter& kernel, const Schedule& schedule,
+/// with the batch axes bound; `enter` goes before all runs of one panel.
+void for_each_run(KernelEmitter& kernel, const Schedule& schedule, llvm::function_ref<void(llvm::Value* panel)> enter,
                   llvm::function_ref<void(llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row)> body);
 /// How many items the kernel has, as a number in `function`.
 llvm::Value* item_count(FunctionEmitter& function, const Schedule& schedule, const loop::Pool& pool);

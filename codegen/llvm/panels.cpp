@@ -1,4 +1,6 @@
 // Kernels whose vectors run along an outer axis: maps and register tiles.
+#include <algorithm>
+
 #include <llvm/IR/Instructions.h>
 
 #include <lathe/codegen/llvm/kernel.h>
@@ -12,6 +14,9 @@ namespace {
 /// An epilogue of more operations than this over all points of a tile becomes a loop over the tile's rows.
 constexpr int unrolled_operations = 400;
 
+/// How early to ask for rows that lie anywhere.
+constexpr std::int64_t rows_ahead = 4;
+
 struct Blocks {
   llvm::Value* rows;    // blocks of rows
   llvm::Value* panels;  // of columns
@@ -19,7 +24,7 @@ struct Blocks {
 
 Blocks count_blocks(FunctionEmitter& f, const Schedule& schedule, const Pool& pool) {
   Blocks out{f.number(1), f.number(1)};
-  if (schedule.row) out.rows = f.ceil_div(f.dim(pool.axis(*schedule.row).extent), schedule.row_tiles.front());
+  if (schedule.row) out.rows = f.ceil_div(f.dim(pool.axis(*schedule.row).extent), schedule.rows());
   if (schedule.column) out.panels = f.ceil_div(f.dim(pool.axis(*schedule.column).extent), schedule.panel);
   return out;
 }
@@ -34,17 +39,32 @@ class PanelEmitter {
   PanelEmitter(KernelEmitter& kernel, const Schedule& schedule) : k_(kernel), schedule_(schedule) {}
 
   void emit() {
-    for_each_run(k_, schedule_, [&](llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
-      llvm::Value* begin = k_.b.CreateNSWMul(panel, k_.number(schedule_.panel));
-      if (schedule_.form == Schedule::Form::map) {
-        map(begin, first_row, end_row);
-      } else {
-        columns(begin, first_row, end_row);
-      }
-    });
+    if (schedule_.form == Schedule::Form::map) {
+      for_each_run(
+          k_, schedule_, [](llvm::Value*) {},
+          [&](llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
+            map(first_column(panel), first_row, end_row);
+          });
+      return;
+    }
+    // A copy serves all of the batch if the operand is the same throughout.
+    const bool packs = !schedule_.packed.empty();
+    const bool pack_once = packs && !k_.accesses().varies(schedule_.packed.front(), schedule_.batch);
+    for_each_run(
+        k_, schedule_,
+        [&](llvm::Value* panel) {
+          if (pack_once) pack(first_column(panel));
+        },
+        [&](llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
+          llvm::Value* begin = first_column(panel);
+          if (packs && !pack_once) pack(begin);
+          tiles(begin, first_row, end_row);
+        });
   }
 
  private:
+  llvm::Value* first_column(llvm::Value* panel) { return k_.b.CreateNSWMul(panel, k_.number(schedule_.panel)); }
+
   /// The length of the panel that begins at `begin`; a constant where all panels are alike.
   llvm::Value* panel_length(llvm::Value* begin) {
     const auto columns = k_.pool().axis(*schedule_.column).extent.as_constant();
@@ -54,57 +74,107 @@ class PanelEmitter {
   }
 
   void map(llvm::Value* begin, llvm::Value* first_row, llvm::Value* end_row) {
+    const std::vector<ExprId> scattered = scattered_rows();
+    llvm::Value* last_row = k_.b.CreateNSWSub(end_row, k_.number(1));
     k_.loop(first_row, end_row, 1, [&](llvm::Value* row) {
+      for (const ExprId access : scattered) {
+        k_.within(k_.space(), [&] {
+          k_.bind(*schedule_.row, k_.smaller(k_.b.CreateNSWAdd(row, k_.number(rows_ahead)), last_row));
+          k_.bind(*schedule_.column, begin);
+          k_.prefetch(access, panel_length(begin));
+        });
+      }
       if (schedule_.row) k_.bind(*schedule_.row, row);
+      check_row();
       k_.vectors(*schedule_.column, begin, panel_length(begin), schedule_.width,
                  [&] { k_.evaluate(schedule_.stages); });
     });
   }
 
-  /// Full panels take tiles of all vectors; what is left at the right edge goes by single vectors.
-  void columns(llvm::Value* begin, llvm::Value* first_row, llvm::Value* end_row) {
-    const AxisId column = *schedule_.column;
+  /// Loads whose rows lie wherever an index says: no prefetcher of the hardware's knows the next one.
+  std::vector<ExprId> scattered_rows() {
+    std::vector<ExprId> out;
+    if (!schedule_.row) return out;
+    std::vector<ExprId> roots;
+    for (const Stage& stage : schedule_.stages) {
+      for (const Yield& yield : stage.yields) roots.push_back(yield.value);
+    }
+    for (const ExprId id : post_order(k_.pool(), roots)) {
+      if (!std::holds_alternative<Load>(k_.pool().node(id)) || k_.accesses().facts(id).reads_stored) continue;
+      if (k_.accesses().step(id, *schedule_.column) == Dim(1) && !k_.accesses().step(id, *schedule_.row)) {
+        out.push_back(id);
+      }
+    }
+    return out;
+  }
+
+  /// Checks that are the same for a whole row are made before its first vector, if it has one.
+  void check_row() {
+    const auto columns = k_.pool().axis(*schedule_.column).extent.as_constant();
+    if (!columns || *columns == 0) return;
+    std::vector<ExprId> roots;
+    for (const Stage& stage : schedule_.stages) {
+      for (const Yield& yield : stage.yields) roots.push_back(yield.value);
+    }
+    for (const ExprId id : post_order(k_.pool(), roots)) {
+      const auto* check = std::get_if<Check>(&k_.pool().node(id));
+      if (!check) continue;
+      const ExprId parts[] = {check->condition, check->index, check->detail};
+      const bool fixed = std::none_of(std::begin(parts), std::end(parts), [&](ExprId part) {
+        return k_.accesses().varies(part, *schedule_.column) || k_.accesses().facts(part).reads_stored;
+      });
+      if (fixed) k_.test(id);
+    }
+  }
+
+  void pack(llvm::Value* begin) {
+    for (const Stage& stage : schedule_.stages) {
+      const Reduce* reduce = reduction(k_.pool(), stage);
+      if (!reduce || (reduce->a != schedule_.packed.front() && reduce->b != schedule_.packed.front())) continue;
+      k_.pack(*reduce, schedule_.packed.front(), *schedule_.column, begin, panel_length(begin), schedule_.panel,
+              schedule_.width);
+      return;
+    }
+  }
+
+  /// Full panels have a constant length; so has the one at the right edge, if it is known that there is one.
+  void tiles(llvm::Value* begin, llvm::Value* first_row, llvm::Value* end_row) {
     llvm::Value* length = panel_length(begin);
-    llvm::Value* full = k_.b.CreateICmpEQ(length, k_.number(schedule_.panel));
-    const auto tiles = [&](int vectors) {
-      Space space = k_.space();
-      space.row = schedule_.row;
-      space.column = column;
-      space.width = schedule_.width;
-      space.vectors = vectors;
-      rows(space, first_row, end_row);
-    };
     k_.branch(
-        full,
+        k_.b.CreateICmpEQ(length, k_.number(schedule_.panel)),
+        [&] { rows(begin, k_.number(schedule_.panel), first_row, end_row, false); },
         [&] {
-          k_.bind(column, begin);
-          tiles(schedule_.vectors);
-        },
-        [&] {
-          const auto columns = k_.pool().axis(column).extent.as_constant();
-          // The edge has a known width unless there is none.
-          llvm::Value* rest = columns ? k_.number(*columns % schedule_.panel) : length;
-          k_.vectors(column, begin, rest, schedule_.width, [&] { tiles(1); });
+          const auto columns = k_.pool().axis(*schedule_.column).extent.as_constant();
+          rows(begin, columns ? k_.number(*columns % schedule_.panel) : length, first_row, end_row, !columns);
         });
   }
 
-  void rows(Space space, llvm::Value* first_row, llvm::Value* end_row) {
-    if (!schedule_.row) {
-      space.rows = 1;
-      k_.within(space, [&] { tile(); });
-      return;
-    }
+  /// All columns of a block of rows before the next block. `single`: vector by vector, for less code.
+  void rows(llvm::Value* first_column, llvm::Value* length, llvm::Value* first_row, llvm::Value* end_row, bool single) {
     llvm::Value* begin = first_row;
-    for (const int rows : schedule_.row_tiles) {
-      space.rows = rows;
-      llvm::Value* end = end_row;
-      if (schedule_.row_tiles.size() > 1) {
-        llvm::Value* left = k_.b.CreateNSWSub(end_row, begin);
-        end = k_.b.CreateNSWAdd(begin, k_.b.CreateNSWMul(k_.b.CreateSDiv(left, k_.number(rows)), k_.number(rows)));
+    for (const Tile& shape : schedule_.tiles) {
+      Space space = k_.space();
+      space.row = schedule_.row;
+      space.rows = shape.rows;
+      const auto columns = [&] {
+        k_.within(space, [&] {
+          k_.cover(*schedule_.column, first_column, length, schedule_.width, single ? 1 : shape.vectors,
+                   [&] { tile(); });
+        });
+      };
+      if (!schedule_.row) {
+        columns();
+        return;
       }
-      k_.loop(begin, end, rows, [&](llvm::Value* row) {
+      llvm::Value* end = end_row;
+      if (schedule_.tiles.size() > 1) {
+        llvm::Value* step = k_.number(shape.rows);
+        end =
+            k_.b.CreateNSWAdd(begin, k_.b.CreateNSWMul(k_.b.CreateSDiv(k_.b.CreateNSWSub(end_row, begin), step), step));
+      }
+      k_.loop(begin, end, shape.rows, [&](llvm::Value* row) {
         k_.bind(*schedule_.row, row);
-        k_.within(space, [&] { tile(); });
+        columns();
       });
       begin = end;
     }
@@ -194,37 +264,55 @@ llvm::Value* item_count(FunctionEmitter& f, const Schedule& schedule, const Pool
 }
 
 // Items count panels slowest and blocks of rows fastest, so that a thread with neighbouring items keeps its columns.
-void for_each_run(KernelEmitter& k, const Schedule& schedule,
+void for_each_run(KernelEmitter& k, const Schedule& schedule, llvm::function_ref<void(llvm::Value*)> enter,
                   llvm::function_ref<void(llvm::Value*, llvm::Value*, llvm::Value*)> body) {
   const Blocks blocks = count_blocks(k, schedule, k.pool());
-  llvm::Value* begin = k.function->getArg(1);
-  llvm::Value* end = k.function->getArg(2);
-  const auto run = [&](llvm::Value* item, llvm::Value* block, llvm::Value* count) {
-    llvm::Value* left = item;
-    if (!is_one(blocks.rows)) left = k.b.CreateUDiv(left, blocks.rows);
+  llvm::Value* runs = k.number(1);  // a panel
+  for (const AxisId axis : schedule.batch) runs = k.b.CreateNSWMul(runs, k.extent(axis));
+  llvm::Value* a_panel = k.b.CreateNSWMul(runs, blocks.rows);
+
+  // `count` blocks of rows from `block`, for point `number` of the batch.
+  const auto run = [&](llvm::Value* panel, llvm::Value* number, llvm::Value* block, llvm::Value* count) {
     for (auto axis = schedule.batch.rbegin(); axis != schedule.batch.rend(); ++axis) {
-      k.bind(*axis, k.b.CreateURem(left, k.extent(*axis)));
-      left = k.b.CreateUDiv(left, k.extent(*axis));
+      k.bind(*axis, k.b.CreateURem(number, k.extent(*axis)));
+      number = k.b.CreateUDiv(number, k.extent(*axis));
     }
-    llvm::Value* panel = is_one(blocks.panels) ? static_cast<llvm::Value*>(k.number(0)) : left;
-    llvm::Value* rows = k.number(schedule.row_tiles.front());
+    llvm::Value* rows = k.number(schedule.rows());
     llvm::Value* first_row = k.b.CreateNSWMul(block, rows);
     llvm::Value* end_row = k.b.CreateNSWMul(k.b.CreateNSWAdd(block, count), rows);
     if (schedule.row) {
       const auto extent = k.pool().axis(*schedule.row).extent.as_constant();
-      const bool exact = extent && *extent % schedule.row_tiles.front() == 0;
+      const bool exact = extent && *extent % schedule.rows() == 0;
       if (!exact) end_row = k.smaller(end_row, k.extent(*schedule.row));
     }
     body(panel, first_row, end_row);
   };
-  if (is_one(blocks.rows)) {
-    k.loop(begin, end, 1, [&](llvm::Value* item) { run(item, k.number(0), k.number(1)); });
+  // Items [begin, end) of one panel, counted from its first.
+  const auto within_panel = [&](llvm::Value* panel, llvm::Value* begin, llvm::Value* end) {
+    enter(panel);
+    if (schedule.batch.empty()) {
+      run(panel, k.number(0), begin, k.b.CreateNSWSub(end, begin));
+    } else if (is_one(blocks.rows)) {
+      k.loop(begin, end, 1, [&](llvm::Value* item) { run(panel, item, k.number(0), k.number(1)); });
+    } else {
+      k.advance(begin, end, [&](llvm::Value* item) {
+        llvm::Value* block = k.b.CreateURem(item, blocks.rows);
+        llvm::Value* count = k.smaller(k.b.CreateNSWSub(end, item), k.b.CreateNSWSub(blocks.rows, block));
+        run(panel, k.b.CreateUDiv(item, blocks.rows), block, count);
+        return k.b.CreateNSWAdd(item, count);
+      });
+    }
+  };
+  llvm::Value* begin = k.function->getArg(1);
+  llvm::Value* end = k.function->getArg(2);
+  if (is_one(blocks.panels)) {
+    within_panel(k.number(0), begin, end);
     return;
   }
   k.advance(begin, end, [&](llvm::Value* item) {
-    llvm::Value* block = k.b.CreateURem(item, blocks.rows);
-    llvm::Value* count = k.smaller(k.b.CreateNSWSub(end, item), k.b.CreateNSWSub(blocks.rows, block));
-    run(item, block, count);
+    llvm::Value* first = k.b.CreateURem(item, a_panel);
+    llvm::Value* count = k.smaller(k.b.CreateNSWSub(end, item), k.b.CreateNSWSub(a_panel, first));
+    within_panel(k.b.CreateUDiv(item, a_panel), first, k.b.CreateNSWAdd(first, count));
     return k.b.CreateNSWAdd(item, count);
   });
 }

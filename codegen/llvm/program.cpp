@@ -13,10 +13,6 @@ using namespace loop;  // the expression vocabulary is used throughout
 
 namespace {
 
-/// Operations on single elements: what a chunk should hold, and below which a kernel is not worth sharing out.
-constexpr std::int64_t chunk_work = 100'000;
-constexpr std::int64_t parallel_work = 300'000;
-
 bool holds_check(const Pool& pool, const Step& step) {
   std::vector<ExprId> roots;
   if (const auto* kernel = std::get_if<Kernel>(&step)) {
@@ -53,9 +49,11 @@ class ProgramEmitter : public FunctionEmitter {
     fill_frame();
     for (std::size_t i = 0; i < module.program.steps.size(); ++i) {
       const Step& step = module.program.steps[i];
+      note_ticks(i);
       std::visit([&](const auto& kind) { perform(kind, i); }, step);
       if (holds_check(*module.program.pool, step)) leave_if_failed();
     }
+    note_ticks(module.program.steps.size());
     b.CreateRet(b.getInt32(0));
   }
 
@@ -125,6 +123,15 @@ class ProgramEmitter : public FunctionEmitter {
     return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), failure_, offset);
   }
 
+  void note_ticks(std::size_t index) {
+    llvm::Value* ticks = field(offsetof(abi::Arguments, ticks), "ticks");
+    when(b.CreateIsNotNull(ticks), {}, [&] {
+      b.CreateStore(b.CreateIntrinsic(b.getInt64Ty(), llvm::Intrinsic::readcyclecounter, {}),
+                    b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), ticks, index));
+      return Carried{};
+    });
+  }
+
   std::string step_name(const std::string& kind, std::size_t number) { return fmt::format("{}_{}", kind, number); }
 
   void perform(const Kernel& kernel, std::size_t number_) {
@@ -151,8 +158,10 @@ class ProgramEmitter : public FunctionEmitter {
     branch(
         share,
         [&] {
-          llvm::Value* chunks = b.CreateSDiv(work, number(chunk_work));
+          llvm::Value* chunks = smaller(b.CreateSDiv(work, number(chunk_work)), number(most_chunks));
           llvm::Value* grain = b.CreateSDiv(b.CreateNSWAdd(items, b.CreateNSWSub(chunks, number(1))), chunks);
+          if (!schedule.packed.empty())
+            grain = b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, grain, number(packed_blocks));
           auto* type = llvm::FunctionType::get(
               b.getVoidTy(),
               {module.pointer_type(), module.pointer_type(), module.pointer_type(), b.getInt64Ty(), b.getInt64Ty()},

@@ -16,21 +16,36 @@ class RowEmitter {
 
   void emit() {
     place_locals();
-    for_each_run(k_, schedule_, [&](llvm::Value*, llvm::Value* first_row, llvm::Value* end_row) {
+    pack();
+    const auto run = [&](llvm::Value*, llvm::Value* first_row, llvm::Value* end_row) {
       if (!schedule_.row) {
         block(nullptr, nullptr);
         return;
       }
-      const int rows = schedule_.row_tiles.front();
+      const int rows = schedule_.rows();
       k_.loop(first_row, end_row, rows,
               [&](llvm::Value* row) { block(row, k_.smaller(k_.number(rows), k_.b.CreateNSWSub(end_row, row))); });
-    });
+    };
+    for_each_run(
+        k_, schedule_, [](llvm::Value*) {}, run);
   }
 
  private:
-  bool is_tiled(const Stage& stage) const {
-    const Reduce* reduce = reduction(k_.pool(), stage);
-    return schedule_.row_tiles.front() > 1 && reduce && reduce->op == ReduceOp::contract && !stage.inner.empty();
+  bool is_tiled(const Stage& stage) const { return lathe::is_tiled(k_.pool(), schedule_, stage); }
+
+  void pack() {
+    for (const Stage& stage : schedule_.stages) {
+      if (!is_tiled(stage)) continue;
+      const Reduce& reduce = *reduction(k_.pool(), stage);
+      const AxisId column = stage.inner.back();
+      for (const ExprId operand : schedule_.packed) {
+        if (operand != reduce.a && operand != reduce.b) continue;
+        const std::int64_t columns = k_.pool().axis(column).extent.constant();
+        const int width = width_of(stage);
+        k_.pack(reduce, operand, column, k_.number(0), k_.number(columns), (columns + width - 1) / width * width,
+                width);
+      }
+    }
   }
 
   /// Stages run in segments: one tiled contraction over all rows of the block, or others row by row.
@@ -71,7 +86,7 @@ class RowEmitter {
           if (read && read->local == id) use(segment[i]);
         }
       }
-      k_.place_local(id, crosses || tiled ? schedule_.row_tiles.front() : 1);
+      k_.place_local(id, crosses || tiled ? schedule_.rows() : 1);
     }
   }
 
@@ -100,7 +115,7 @@ class RowEmitter {
         for (const Stage& stage : stages) single(stage);
       });
     };
-    if (schedule_.row_tiles.front() == 1) {
+    if (schedule_.rows() == 1) {
       one(k_.number(0));
     } else {
       k_.loop(k_.number(0), count, 1, one);
@@ -133,7 +148,8 @@ class RowEmitter {
 
   void tiles(const Stage& stage, llvm::Value* row, llvm::Value* count) {
     llvm::Value* begin = k_.number(0);
-    for (const int rows : schedule_.row_tiles) {
+    for (const Tile& tile_shape : schedule_.tiles) {
+      const int rows = tile_shape.rows;
       llvm::Value* whole =
           k_.b.CreateNSWMul(k_.b.CreateSDiv(k_.b.CreateNSWSub(count, begin), k_.number(rows)), k_.number(rows));
       llvm::Value* end = k_.b.CreateNSWAdd(begin, whole);
@@ -155,28 +171,9 @@ class RowEmitter {
     const AxisId column = stage.inner.back();
     const int width = width_of(stage);
     const DType dtype = k_.pool().dtype(stage.yields.front().value);
-    const int registers = std::max(1, width * static_cast<int>(size_of(dtype)) * 8 / machine_.vector_bits);
-    const auto known = k_.pool().axis(column).extent.as_constant();
-    const std::int64_t available = known ? std::max<std::int64_t>(*known / width, 1) : 8;
-    const int fit = machine_.accumulators / (rows * registers);
-    const int vectors = static_cast<int>(std::clamp<std::int64_t>(fit, 1, available));
-    llvm::Value* begin = k_.number(0);
-    if (vectors > 1) {
-      llvm::Value* step = k_.number(std::int64_t{vectors} * width);
-      llvm::Value* end = k_.b.CreateNSWMul(k_.b.CreateSDiv(k_.extent(column), step), step);
-      k_.loop(begin, end, std::int64_t{vectors} * width, [&](llvm::Value* index) {
-        Space space = k_.space();
-        space.column = column;
-        space.width = width;
-        space.vectors = vectors;
-        k_.within(space, [&] {
-          k_.bind(column, index);
-          k_.reduce(stage);
-        });
-      });
-      begin = end;
-    }
-    k_.vectors(column, begin, k_.b.CreateNSWSub(k_.extent(column), begin), width, [&] { k_.reduce(stage); });
+    const int vectors =
+        tile_vectors(rows, k_.pool().axis(column).extent, width, static_cast<int>(size_of(dtype)), machine_);
+    k_.cover(column, k_.number(0), k_.extent(column), width, vectors, [&] { k_.reduce(stage); });
   }
 
   KernelEmitter& k_;

@@ -47,9 +47,48 @@ TEST_CASE("register tiles fill the machine's accumulators and divide what they c
 }
 
 TEST_CASE("constant extents leave no variants that cannot occur") {
-  CHECK(schedule_of(matmul(784, 32, 128)).row_tiles == std::vector{8});
-  CHECK(schedule_of(matmul(20, 32, 128)).row_tiles.size() <= 2);
-  CHECK(schedule_of(matmul(dim("m"), 32, 128)).row_tiles.back() == 1);
+  CHECK(schedule_of(matmul(784, 32, 128)).tiles.size() == 1);
+  CHECK(schedule_of(matmul(20, 32, 128)).tiles.size() <= 2);
+  CHECK(schedule_of(matmul(dim("m"), 32, 128)).tiles.back().rows == 1);
+}
+
+TEST_CASE("operands that vectors cannot load are packed, in panels that stay in the cache") {
+  const auto product = [](const Dim& m, std::int64_t k, std::int64_t n, bool transpose_b) {
+    Builder b;
+    const TensorId x = b.input(f32, {m, k});
+    const TensorId w = b.input(f32, transpose_b ? Shape{n, k} : Shape{k, n});
+    const TensorId out = b.output(f32, {m, n});
+    const Index i = b.outer(m, "i");
+    const Index j = b.outer(n, "j");
+    const Index p = b.axis(k, "k");
+    b.stage().yield(b.contract({p}, b.load(x, {i, p}), transpose_b ? b.load(w, {j, p}) : b.load(w, {p, j})), out,
+                    {i, j});
+    b.finish_kernel();
+    return schedule_of(b);
+  };
+  CHECK(product(dim("m"), 128, 784, true).packed.size() == 1);
+  CHECK(product(dim("m"), 784, 128, false).packed.empty());
+  CHECK(product(dim("m"), 1024, 1024, false).packed.size() == 1);
+  CHECK(product(4, 1024, 1024, false).packed.empty());  // too few rows to pay for it
+  CHECK(product(dim("m"), 100'000, 64, true).packed.empty());
+  const Schedule deep = product(dim("m"), 4096, 1024, true);
+  CHECK(deep.packed.size() == 1);
+  CHECK(deep.panel * 4096 * 4 <= 256 * 1024);
+}
+
+TEST_CASE("work is shared out in chunks that sizes alone decide") {
+  Builder b = matmul(dim("m"), 784, 128);
+  const Schedule made = schedule_of(b);
+  const auto shared = [&](std::int64_t m) {
+    Bindings sizes;
+    sizes.bind(b.program.symbols.front(), m);
+    return share(made, b.pool(), sizes);
+  };
+  CHECK(shared(0).items == 0);
+  CHECK(shared(1).grain == shared(1).items);  // too little to share
+  CHECK(shared(32).items == 8);               // 4 blocks of 8 rows, 2 panels of 64 columns
+  CHECK(shared(32).grain == 1);
+  CHECK(shared(100'000).items / shared(100'000).grain <= 128);
 }
 
 TEST_CASE("an element-wise kernel over whole arrays becomes one long axis") {

@@ -4,8 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <lathe/ops/gather.h>
 #include <lathe/ops/matmul.h>
 #include <lathe/ops/operators.h>
+#include <lathe/ops/random.h>
 #include <lathe/ops/reduce.h>
 #include <lathe/ops/shape.h>
 #include <lathe/ops/source.h>
@@ -137,6 +139,84 @@ TEST_CASE("a callable of compiled code allocates nothing once it has met its lar
     CHECK(allocations == before);
     CHECK(before > 0);
   }
+}
+
+TEST_CASE("many steps in one call do what as many calls do") {
+  on_every_engine([](const SessionOptions& options) {
+    Regression model;
+    Session at_once(model.graph, options);
+    Session one_by_one(model.graph, options);
+    at_once.initialize();
+    one_by_one.initialize();
+    const Value noise = random_uniform(model.graph, {});
+    Callable steps = at_once.prepare({model.loss, noise, model.train}, {model.x, model.y});
+    Callable step = one_by_one.prepare({model.loss, noise, model.train}, {model.x, model.y});
+    const Tensor x = counted({3, 5, 8});  // a batch a step
+    const Tensor y = counted({5, 1});     // the same every step
+    const std::span<const Tensor> results = steps.run_steps(3, {x, y});
+    REQUIRE(results.size() == 3);
+    CHECK(results[0].shape() == Extents{3});
+    CHECK(results[2].shape() == Extents{3, 8, 1});
+    for (std::int64_t i = 0; i < 3; ++i) {
+      const std::int64_t shape[] = {5, 8};
+      const std::span<const Tensor> expected = step({{f32, shape, x.bytes().data() + i * 5 * 8 * 4}, y});
+      CHECK(results[0].at(i) == expected[0].at(0));
+      CHECK(results[1].at(i) == expected[1].at(0));
+    }
+    CHECK(at_once.weights_hash() == one_by_one.weights_hash());
+    CHECK(at_once.statistics().back().runs == 3);
+    CHECK(steps.run_steps(0, {counted({0, 5, 8}), y})[0].size() == 0);
+    CHECK(at_once.weights_hash() == one_by_one.weights_hash());
+  });
+}
+
+TEST_CASE("a stack of feeds has a row for every step") {
+  Regression model;
+  Session session(model.graph, {.interpret = true});
+  session.initialize();
+  Callable step = session.prepare({model.loss}, {model.x, model.y});
+  CHECK_THROWS_WITH_AS(step.run_steps(-1, {counted({5, 8}), counted({5, 1})}), "-1 is not a number of steps", RunError);
+  CHECK_THROWS_WITH_AS(step.run_steps(2, {counted({3, 5, 8}), counted({5, 1})}),
+                       doctest::Contains("3 rows for 2 steps"), RunError);
+  CHECK_THROWS_WITH_AS(step.run_steps(2, {counted({5, 8})}), "the callable takes 2 feeds, 1 given", RunError);
+}
+
+TEST_CASE("a step that fails leaves what the steps before it did") {
+  Graph g;
+  const Value row = placeholder(g, "row", i64, {});
+  const Variable total = variable(g, "total", Tensor::scalar(0.0f));
+  const Value table = constant(g, Tensor::from<float>({3}, {1, 10, 100}));
+  const Value add = assign_add(total, gather(table, row));
+  for (const bool interpret : {false, true}) {
+    Session session(g, {.interpret = interpret});
+    session.initialize();
+    Callable step = session.prepare({add}, {row});
+    const Tensor rows = Tensor::from<std::int64_t>({4}, {0, 1, 3, 2});
+    CHECK_THROWS_WITH_AS(step.run_steps(4, {rows}), doctest::Contains("index 3"), RunError);
+    CHECK(session.variable(total).item<float>() == 11);
+  }
+}
+
+TEST_CASE("a session that profiles knows what each step of a program took") {
+  Regression model;
+  Session session(model.graph, {.threads = 1, .profile = true});
+  session.initialize();
+  Callable step = session.prepare({model.loss, model.train}, {model.x, model.y});
+  CHECK_THROWS_WITH_AS(step.explain(), "explain() needs the sizes of a run: call the program before", RunError);
+  for (int i = 0; i < 3; ++i) step({counted({64, 8}), counted({64, 1})});
+  const ProgramStatistics known = step.statistics();
+  REQUIRE(known.steps.size() == step.program().steps.size());
+  double total = 0;
+  for (const StepTime& time : known.steps) {
+    CHECK(time.fastest >= 0);
+    CHECK(time.fastest <= time.total);
+    total += time.total;
+  }
+  CHECK(total > 0);
+  const Explanation why = step.explain();
+  CHECK(why.sizes == "batch = 64");
+  REQUIRE(why.steps.size() == known.steps.size());
+  CHECK(why.steps.front().measured_us == known.steps.front().fastest / 1000);
 }
 
 TEST_CASE("a callable takes as many tensors as it was prepared for") {

@@ -104,7 +104,8 @@ RunResult Runnable::run(const Feeds& feeds, const Symbols& symbols) const {
                                  .parallel_context = nullptr,
                                  .host = print_step,
                                  .host_context = &printer,
-                                 .failure = &failure};
+                                 .failure = &failure,
+                                 .ticks = nullptr};
   if (entry_(arguments) != 0) throw RunError(failure_message(program, failure));
   for (std::size_t slot = 0; slot < variables.size(); ++slot) {
     result.variables.emplace(program.tensor(program.variables[slot]).name, std::move(variables[slot]));

@@ -188,7 +188,8 @@ class Memory {
             nullptr,
             nullptr,
             nullptr,
-            &failure};
+            &failure,
+            nullptr};
   }
 
   std::vector<Guarded> inputs, outputs, variables, arena;

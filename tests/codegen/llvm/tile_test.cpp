@@ -55,6 +55,43 @@ TEST_CASE("operands may be transposed") {
   }
 }
 
+TEST_CASE("a transposed operand is copied panel by panel, at every number of terms and columns") {
+  for (const std::int64_t k : {1, 15, 16, 17, 33}) {
+    for (const std::int64_t n : {1, 16, 63, 64, 130}) {
+      CAPTURE(k);
+      CAPTURE(n);
+      const Program program = matmul(dim("m"), k, n, false, true);
+      check_against_interpreter(program, {.symbols = {{0}, {1}, {9}, {40}}, .portable = false});
+    }
+  }
+  check_against_interpreter(matmul(dim("m"), 20, dim("n"), false, true),
+                            {.symbols = {{9, 0}, {9, 1}, {40, 70}}, .portable = false});
+  check_against_interpreter(matmul(dim("m"), 19, 70, false, true, f64), {.symbols = each_size(), .portable = false});
+}
+
+TEST_CASE("an operand whose lines lie far apart is copied too") {
+  check_against_interpreter(matmul(dim("m"), 20, 1040, false, false),
+                            {.symbols = {{0}, {1}, {9}, {33}}, .portable = false});
+}
+
+TEST_CASE("a copy is made anew where the operand changes within a batch, and once where it does not") {
+  for (const bool changes : {false, true}) {
+    Builder b;
+    const Dim n = dim("n");
+    const TensorId x = b.input(f32, {n, 11, 20});
+    const TensorId w = b.input(f32, {n, 70, 20});
+    const TensorId out = b.output(f32, {n, 11, 70});
+    const Index s = b.outer(n, "s");
+    const Index i = b.outer(11, "i");
+    const Index j = b.outer(70, "j");
+    const Index k = b.axis(20, "k");
+    const Expr right = changes ? b.load(w, {s, j, k}) : b.load(w, {b.pool().extent(0), j, k});
+    b.stage().yield(b.contract({k}, b.load(x, {s, i, k}), right), out, {s, i, j});
+    b.finish_kernel();
+    check_against_interpreter(b.program, {.symbols = {{1}, {3}, {20}}, .portable = false});
+  }
+}
+
 TEST_CASE("without fused multiply-add the portable set still adds in the same order") {
   for (const bool transpose_b : {false, true}) {
     check_against_interpreter(matmul(dim("m"), 19, 37, false, transpose_b),

@@ -1,0 +1,130 @@
+// Panels of a contraction's operand, copied to where they can be loaded in whole vectors and stay in the cache.
+#include <lathe/codegen/llvm/kernel.h>
+
+namespace lathe::emit {
+
+using namespace loop;  // the expression vocabulary is used throughout
+
+/// Where the copy has the element of the bound reduced axes at `column`.
+llvm::Value* KernelEmitter::packed_element(const Packed& packed, llvm::Value* column) {
+  llvm::Value* line = number(0);
+  for (const AxisId axis : packed.axes) line = b.CreateNSWAdd(b.CreateNSWMul(line, extent(axis)), bound(axis));
+  llvm::Type* type = module.memory_type(pool().dtype(packed.operand));
+  llvm::Value* first = b.CreateInBoundsGEP(type, packed.memory, b.CreateNSWMul(line, number(packed.panel)));
+  return b.CreateInBoundsGEP(type, first, b.CreateNSWSub(column, packed.first_column));
+}
+
+const KernelEmitter::Packed* KernelEmitter::find_packed(ExprId operand) const {
+  for (const Packed& packed : packed_) {
+    if (packed.operand == operand && space_.column == packed.column) return &packed;
+  }
+  return nullptr;
+}
+
+/// Beyond the last column the copy holds anything, in lanes that nobody looks at.
+llvm::Value* KernelEmitter::load_packed(const Packed& packed) {
+  llvm::Type* element = module.memory_type(pool().dtype(packed.operand));
+  llvm::Value* at = packed_element(packed, bound(packed.column));
+  if (column_ > 0) at = b.CreateConstInBoundsGEP1_64(element, at, static_cast<unsigned>(column_ * space_.width));
+  auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(space_.width));
+  return b.CreateAlignedLoad(type, at, llvm::Align(64));
+}
+
+void KernelEmitter::pack(const Reduce& reduce, ExprId operand, AxisId column, llvm::Value* begin, llvm::Value* length,
+                         std::int64_t panel, int width) {
+  std::int64_t elements = panel;
+  for (const AxisId axis : reduce.axes) elements *= pool().axis(axis).extent.constant();
+  llvm::Type* type = module.memory_type(pool().dtype(operand));
+  llvm::AllocaInst* memory = stack_array(type, static_cast<std::uint64_t>(elements), "packed");
+  const Packed packed{operand, reduce.axes, column, memory, panel, begin};
+  std::erase_if(packed_, [&](const Packed& old) { return old.operand == operand; });
+  if (!reduce.axes.empty() && !contiguous(operand, column) && contiguous(operand, reduce.axes.back())) {
+    pack_transposed(packed, length, width);
+  } else {
+    nest(reduce.axes, [&] {
+      vectors(column, begin, length, width, [&] {
+        llvm::Value* made = vector(operand);
+        b.CreateAlignedStore(made, packed_element(packed, bound(column)), llvm::Align(64));
+      });
+    });
+  }
+  packed_.push_back(packed);
+}
+
+/// Whether vectors along `axis` load neighbours.
+bool KernelEmitter::contiguous(ExprId id, AxisId axis) {
+  const ExprId roots[] = {id};
+  for (const ExprId part : post_order(pool(), roots)) {
+    if (!std::holds_alternative<Load>(pool().node(part))) continue;
+    const std::optional<Dim> step = accesses_.step(part, axis);
+    if (!step || (*step != Dim(0) && *step != Dim(1))) return false;
+  }
+  return true;
+}
+
+/// Vectors along the last reduced axis, turned in registers, a square of `width` lines and columns at a time.
+void KernelEmitter::pack_transposed(const Packed& packed, llvm::Value* length, int width) {
+  const AxisId last = packed.axes.back();
+  const std::int64_t lines = pool().axis(last).extent.constant();
+  const auto columns = pool().axis(packed.column).extent.as_constant();
+  const bool has_edge = !columns || *columns % width != 0;
+  llvm::Value* last_column = b.CreateNSWSub(extent(packed.column), number(1));
+  const auto square = [&](llvm::Value* first_line, llvm::Value* column, std::int64_t count) {
+    Space along;
+    along.column = last;
+    along.width = width;
+    if (count < width) {
+      llvm::SmallVector<llvm::Constant*> lanes;
+      for (int lane = 0; lane < width; ++lane) lanes.push_back(b.getInt1(lane < count));
+      along.mask = llvm::ConstantVector::get(lanes);
+    }
+    Carried rows;
+    for (int i = 0; i < width; ++i) {
+      within(along, [&] {
+        llvm::Value* at = b.CreateNSWAdd(column, number(i));
+        bind(packed.column, has_edge ? smaller(at, last_column) : at);
+        bind(last, first_line);
+        rows.push_back(vector(packed.operand));
+      });
+    }
+    rows = transpose(rows);
+    for (std::int64_t i = 0; i < count; ++i) {
+      bind(last, b.CreateNSWAdd(first_line, number(i)));
+      b.CreateAlignedStore(rows[static_cast<std::size_t>(i)], packed_element(packed, column), llvm::Align(64));
+    }
+  };
+  nest(std::span(packed.axes).first(packed.axes.size() - 1), [&] {
+    const auto columns_of = [&](llvm::Value* first_line, std::int64_t count) {
+      loop(number(0), length, width,
+           [&](llvm::Value* offset) { square(first_line, b.CreateNSWAdd(packed.first_column, offset), count); });
+    };
+    const std::int64_t whole = lines / width * width;
+    loop(number(0), number(whole), width, [&](llvm::Value* line) { columns_of(line, width); });
+    if (whole < lines) columns_of(number(whole), lines - whole);
+  });
+}
+
+/// The square matrix that `rows` hold, transposed: each round interleaves the first half of the rows with the second.
+Carried KernelEmitter::transpose(Carried rows) {
+  const int count = static_cast<int>(rows.size());
+  llvm::SmallVector<int, 16> low;
+  llvm::SmallVector<int, 16> high;
+  for (int lane = 0; lane < count / 2; ++lane) {
+    for (const int from : {0, count}) {
+      low.push_back(from + lane);
+      high.push_back(from + lane + count / 2);
+    }
+  }
+  for (int round = 1; round < count; round *= 2) {
+    Carried next;
+    for (std::size_t i = 0; i < rows.size() / 2; ++i) {
+      llvm::Value* other = rows[i + rows.size() / 2];
+      next.push_back(b.CreateShuffleVector(rows[i], other, low));
+      next.push_back(b.CreateShuffleVector(rows[i], other, high));
+    }
+    rows = next;
+  }
+  return rows;
+}
+
+}  // namespace lathe::emit

@@ -1,0 +1,72 @@
+#include <lathe/codegen/explain.h>
+
+#include "llvm/harness.h"
+
+using namespace lathe;
+using namespace lathe::loop;
+using namespace lathe::test;
+
+namespace {
+
+/// h = max(x w, 0): one contraction with an epilogue.
+std::shared_ptr<const Executable> dense() {
+  Builder b;
+  const Dim batch = dim("batch");
+  const TensorId x = b.input(f32, {batch, 784});
+  const TensorId w = b.variable(f32, {784, 128});
+  const TensorId h = b.output(f32, {batch, 128});
+  const Index i = b.outer(batch, "i");
+  const Index j = b.outer(128, "j");
+  const Index k = b.axis(784, "k");
+  const LocalId sum = b.local(f32);
+  b.stage().yield(b.contract({k}, b.load(x, {i, k}), b.load(w, {k, j})), sum);
+  b.stage().yield(max(b.read(sum), b.pool().constant(f32, 0)), h, {i, j});
+  b.finish_kernel();
+  return compile(b.program, {.instruction_set = available_sets().back()});
+}
+
+Explanation explain_dense(std::int64_t batch, std::span<const double> measured_us = {}) {
+  const auto executable = dense();
+  Bindings sizes;
+  sizes.bind(executable->program().symbols.front(), batch);
+  return explain(*executable, sizes, measured_us);
+}
+
+}  // namespace
+
+TEST_CASE("work and traffic are counted for the sizes at hand") {
+  const Explanation why = explain_dense(32);
+  REQUIRE(why.steps.size() == 1);
+  const StepReport& step = why.steps.front();
+  CHECK(step.flops == 2.0 * 32 * 784 * 128 + 32 * 128);
+  CHECK(step.bytes == 4.0 * (32 * 784 + 784 * 128 + 32 * 128));
+  CHECK(step.chunks > 1);
+  CHECK(step.predicted_us > 0);
+  CHECK(!step.measured_us.has_value());
+  CHECK(step.schedule.starts_with("tile i, j"));
+  CHECK(why.sizes == "batch = 32");
+  CHECK(explain_dense(64).steps.front().flops == 2 * step.flops);
+  CHECK(explain_dense(0).steps.front().chunks == 0);
+}
+
+TEST_CASE("the text has a line for every kernel and every compile phase") {
+  const double measured[] = {12.5};
+  const Explanation why = explain_dense(32, measured);
+  const std::string text = to_text(why);
+  CHECK(text.find("12.50") != std::string::npos);
+  for (const StepReport& step : why.steps) CHECK(text.find("runs as " + step.schedule) != std::string::npos);
+  REQUIRE(!why.phases.empty());
+  for (const CompilePhase& phase : why.phases) CHECK(text.find(phase.name) != std::string::npos);
+}
+
+TEST_CASE("the page is whole, and safe whatever kernels are called") {
+  Explanation why = explain_dense(32);
+  why.steps.front().name = "<script>\"&";
+  const std::string page = to_html(why);
+  CHECK(page.starts_with("<!doctype html>"));
+  CHECK(page.ends_with("</html>\n"));
+  CHECK(page.find("<script>") == std::string::npos);
+  CHECK(page.find("&lt;script&gt;&quot;&amp;") != std::string::npos);
+  CHECK(page.find("class=\"bar\"") != std::string::npos);
+  CHECK(page.find("http") == std::string::npos);
+}
