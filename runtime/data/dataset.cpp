@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -54,10 +53,7 @@ std::int64_t Batches::count() const {
 
 void Batches::start(std::int64_t epoch) {
   position_ = 0;
-  if (!options_.shuffle_seed) return;
-  // From the identity each time: an epoch's order must not depend on which epochs ran before.
-  std::iota(order_.begin(), order_.end(), std::int64_t{0});
-  shuffle(order_, derive_seed(*options_.shuffle_seed, static_cast<std::uint64_t>(epoch)));
+  if (options_.shuffle_seed) epoch_order(order_, *options_.shuffle_seed, epoch);
 }
 
 std::span<const TensorView> Batches::next() {

@@ -1,6 +1,7 @@
 #include <lathe/runtime/data/shuffle.h>
 
 #include <bit>
+#include <numeric>
 #include <utility>
 
 namespace lathe::data {
@@ -42,6 +43,12 @@ void shuffle(std::span<std::int64_t> items, std::uint64_t seed) {
 std::uint64_t derive_seed(std::uint64_t seed, std::uint64_t index) {
   const std::uint64_t mixed_seed = SplitMix(seed).next();
   return SplitMix(mixed_seed ^ index).next();
+}
+
+void epoch_order(std::span<std::int64_t> order, std::uint64_t seed, std::int64_t epoch) {
+  // From the identity each time: an epoch's order must not depend on which epochs ran before.
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  shuffle(order, derive_seed(seed, static_cast<std::uint64_t>(epoch)));
 }
 
 }  // namespace lathe::data

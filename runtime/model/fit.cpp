@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <numeric>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include <lathe/runtime/data/dataset.h>
+#include <lathe/runtime/data/shuffle.h>
 #include <lathe/runtime/model/model_state.h>
 #include <lathe/runtime/model/sequential.h>
 
@@ -27,9 +29,13 @@ class Means {
   }
 
   /// The first of `batch` are the means over `rows` examples.
-  void add(std::span<const Tensor> batch, std::int64_t rows) {
-    rows_ += rows;
-    for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += batch[i].at(0) * static_cast<double>(rows);
+  void add(std::span<const Tensor> batch, std::int64_t rows) { add(batch, 1, rows); }
+  /// The first of `steps` hold such means, one a step.
+  void add(std::span<const Tensor> steps, std::int64_t count, std::int64_t rows) {
+    rows_ += count * rows;
+    for (std::int64_t step = 0; step < count; ++step) {
+      for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += steps[i].at(step) * static_cast<double>(rows);
+    }
   }
   std::int64_t rows() const { return rows_; }
   std::span<const NamedNumber> values() {
@@ -50,24 +56,33 @@ data::Dataset examples(const TensorView& x, const TensorView& y, std::optional<s
   return dataset;
 }
 
-/// One pass over the training data. `progress` says where in the training it is.
-EpochLog train_epoch(Callable& step, data::Batches& batches, const std::vector<std::string>& names, Progress progress,
+/// One pass over the training data, which stays where it is: steps are told the numbers of their rows, and run many at
+/// a time. `progress` says where in the training it is.
+EpochLog train_epoch(Callable& step, const data::Dataset& dataset, std::span<const std::int64_t> order,
+                     std::int64_t batch_size, const std::vector<std::string>& names, Progress progress,
                      ProgressDisplay& display, std::vector<float>& step_microseconds) {
+  constexpr std::int64_t steps_at_a_time = 64;  // few enough for a smooth display
   Means means(names);
   display.begin(progress.epoch, progress.epochs);
-  batches.start(progress.epoch);
   const auto start = Clock::now();
   auto before = start;
-  for (auto batch = batches.next(); !batch.empty(); batch = batches.next()) {
-    means.add(step(batch), batch[0].shape[0]);
-    const auto after = Clock::now();
-    step_microseconds.push_back(std::chrono::duration<float, std::micro>(after - before).count());
-    before = after;
-    if (!display.due()) continue;
-    progress.samples = means.rows();
-    progress.seconds = seconds_since(start);
-    progress.values = means.values();
-    display.update(progress);
+  while (!order.empty()) {
+    const auto left = static_cast<std::int64_t>(order.size());
+    const std::int64_t rows = std::min(batch_size, left);
+    const std::int64_t steps = std::clamp<std::int64_t>(left / rows, 1, steps_at_a_time);
+    const std::int64_t shape[] = {steps, rows};
+    const TensorView picked{DType::i64, shape, reinterpret_cast<const std::byte*>(order.data())};
+    means.add(step.run_steps(steps, {dataset.columns()[0], dataset.columns()[1], picked}), steps, rows);
+    order = order.subspan(static_cast<std::size_t>(steps * rows));
+    const auto microseconds = std::chrono::duration<float, std::micro>(Clock::now() - before).count();
+    step_microseconds.insert(step_microseconds.end(), static_cast<std::size_t>(steps),
+                             microseconds / static_cast<float>(steps));
+    if (display.due()) {
+      progress.samples = means.rows();
+      progress.seconds = seconds_since(start);
+      progress.values = means.values();
+      display.update(progress);
+    }
     before = Clock::now();  // drawing is no part of a step
   }
   EpochLog log{.epoch = progress.epoch, .seconds = seconds_since(start)};
@@ -86,17 +101,19 @@ History Sequential::fit(TensorView x, TensorView y, const FitOptions& options) {
   if (!training.step) {
     Values fetches = training.in_training;
     fetches.push_back(training.update);
-    training.step.emplace(session.prepare(fetches, Values{state_->input, training.labels}));
+    training.step.emplace(session.prepare(fetches, Values{training.all_examples, training.all_labels, training.rows}));
   }
-  data::Batches batches(dataset, {.size = options.batch_size});
-  if (options.shuffle) {
-    batches = data::Batches(dataset, {.size = options.batch_size, .shuffle_seed = state_->network->seed});
+  if (options.batch_size <= 0) {
+    throw DataError(fmt::format("the batch size must be positive, not {}", options.batch_size));
   }
+  std::vector<std::int64_t> order(static_cast<std::size_t>(dataset.size()));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
 
   ProgressDisplay display(options.verbosity);
   History history;
   const std::int64_t epochs = std::max<std::int64_t>(0, options.epochs - options.first_epoch);
-  history.step_microseconds.reserve(static_cast<std::size_t>(epochs * batches.count()));
+  const std::int64_t steps = (dataset.size() + options.batch_size - 1) / options.batch_size;
+  history.step_microseconds.reserve(static_cast<std::size_t>(epochs * steps));
   FitControl control{.model = *this, .epoch = options.first_epoch, .epochs = options.epochs};
   const auto call = [&](auto member, const auto&... arguments) {
     for (const Callback& callback : options.callbacks) {
@@ -107,7 +124,9 @@ History Sequential::fit(TensorView x, TensorView y, const FitOptions& options) {
   for (; control.epoch < control.epochs && !control.stop; ++control.epoch) {
     call(&Callback::on_epoch_begin);
     Progress progress{.epoch = control.epoch, .epochs = control.epochs, .total = dataset.size()};
-    EpochLog log = train_epoch(*training.step, batches, training.names, progress, display, history.step_microseconds);
+    if (options.shuffle) data::epoch_order(order, state_->network->seed, control.epoch);
+    EpochLog log = train_epoch(*training.step, dataset, order, options.batch_size, training.names, progress, display,
+                               history.step_microseconds);
     if (options.validation) {
       const auto validation =
           evaluate(options.validation->x, options.validation->y, {.batch_size = options.batch_size});

@@ -31,7 +31,8 @@ struct EpochLog {
 /// The course of a training.
 struct History {
   std::vector<EpochLog> epochs;
-  /// Wall time of every training step as called, in microseconds: assembling the batch and running.
+  /// Wall time of every training step as called, in microseconds, batch assembly included; steps that ran in one call
+  /// share its time equally.
   std::vector<float> step_microseconds;
 
   /// One quantity over all epochs. Throws RunError, listing what there is, if an epoch lacks it.

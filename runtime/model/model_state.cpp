@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <lathe/ops/cast.h>
+#include <lathe/ops/gather.h>
 #include <lathe/ops/reduce.h>
 #include <lathe/ops/source.h>
 #include <lathe/ops/variable.h>
@@ -13,11 +14,11 @@
 namespace lathe::nn {
 namespace {
 
-/// The type of a batch of rows like those of `view`.
-Shape batch_shape(const TensorView& view) {
+/// The shape of `rows` rows like those of `view`.
+Shape shape_of_rows(const TensorView& view, const Dim& rows) {
   Shape shape(view.shape.begin(), view.shape.end());
   if (shape.empty()) throw DataError("a model takes tensors with examples along their first axis, not scalars");
-  shape[0] = dim("batch");
+  shape[0] = rows;
   return shape;
 }
 
@@ -109,7 +110,7 @@ void ModelState::build_for(const TensorView& x) {
     if (!network && layer.model()) network = layer.model()->network;
   }
   if (!network) network = std::make_shared<Network>();
-  input = placeholder(network->graph, "input", x.dtype, batch_shape(x));
+  input = placeholder(network->graph, "input", x.dtype, shape_of_rows(x, dim("batch")));
   // The layers of a model that is a layer of a built one are built already.
   output = rows.empty() ? build_layers(input) : apply(input, false);
 }
@@ -120,12 +121,19 @@ TrainingGraph& ModelState::training_for(const TensorView& y, std::string_view as
   }
   if (training_graph) return *training_graph;
   TrainingGraph made;
-  made.labels = placeholder(network->graph, "labels", y.dtype, batch_shape(y));
-  const Value trained = differs_in_training() ? apply(input, true) : output;
+  Graph& graph = network->graph;
+  made.labels = placeholder(graph, "labels", y.dtype, shape_of_rows(y, dim("batch")));
+  Shape examples = input.shape();
+  examples[0] = dim("examples");
+  made.all_examples = placeholder(graph, "all_examples", input.dtype(), examples);
+  made.all_labels = placeholder(graph, "all_labels", y.dtype, shape_of_rows(y, dim("examples")));
+  made.rows = placeholder(graph, "rows", DType::i64, {dim("batch")});
+  const Value trained = apply(gather(made.all_examples, made.rows), true);
+  const Value labels = gather(made.all_labels, made.rows);
   const auto measure = [&](std::string name, const auto& function) {
     made.names.push_back(std::move(name));
     made.in_inference.push_back(mean_of(function(made.labels, output)));
-    made.in_training.push_back(trained == output ? made.in_inference.back() : mean_of(function(made.labels, trained)));
+    made.in_training.push_back(mean_of(function(labels, trained)));
   };
   measure("loss", training->loss);
   for (const Metric& metric : training->metrics) measure(metric.name, metric.measure);
@@ -133,7 +141,7 @@ TrainingGraph& ModelState::training_for(const TensorView& y, std::string_view as
   optim::Optimizer optimizer = training->optimizer;
   if (const auto rate = optimizer.learning_rate().number()) {
     // A variable, so that callbacks can change it without compiling anew.
-    const Value initial = constant(network->graph, *rate);
+    const Value initial = constant(graph, *rate);
     made.learning_rate = variable(network->graph, "learning_rate", initial, {.trainable = false});
     optimizer = optimizer.with_learning_rate(made.learning_rate->value);
   }

@@ -32,6 +32,10 @@ struct Network {
 
 /// What compile() was told, once labels of a type have been seen.
 struct TrainingGraph {
+  // A training step picks its rows from all examples by number; evaluation is fed a batch.
+  Value all_examples;
+  Value all_labels;
+  Value rows;
   Value labels;
   std::vector<std::string> names;  // of the measured quantities: "loss" first
   Values in_training;
