@@ -29,8 +29,7 @@ constexpr std::string_view introduction = R"(# Benchmarks
 [tests/bench](tests/bench), whose first lines say what each of them does.
 
 All contestants of a row do the same work, and their results were compared before they were timed. They take turns in
-short blocks. A time is that of a run: the median of a block, in the lower quartile of blocks, since other processes only
-ever add time. The factor is the peer's time divided by Lathe's: above 1 Lathe is the faster one; **below 1, in bold,
+short blocks; a time is that of a run, the median of all. The factor is the peer's time divided by Lathe's: above 1 Lathe is the faster one; **below 1, in bold,
 Lathe is the slower one**. Charts show the same factors. Nothing is left out. A row with a ~ was measured while other
 processes took more than a tenth of the CPUs, and says little, above all with more than one thread.
 )";

@@ -71,8 +71,7 @@ int runs_a_sample(const Contestant& contestant) {
 struct Track {
   const Contestant* contestant;
   int runs_a_sample = 1;
-  std::vector<double> samples;  // of all blocks
-  std::vector<double> blocks;   // one median a block
+  std::vector<double> samples = {};
 };
 
 void run_block(Track& track, double block_milliseconds) {
@@ -83,15 +82,12 @@ void run_block(Track& track, double block_milliseconds) {
   do track.contestant->run();
   while (microseconds_since(warm_up) < warm_up_microseconds);
 
-  std::vector<double> block;
   const auto begin = Clock::now();
   do {
     const auto start = Clock::now();
     for (int run = 0; run < track.runs_a_sample; ++run) track.contestant->run();
-    block.push_back(microseconds_since(start) / track.runs_a_sample);
+    track.samples.push_back(microseconds_since(start) / track.runs_a_sample);
   } while (microseconds_since(begin) < 1000 * block_milliseconds);
-  track.samples.insert(track.samples.end(), block.begin(), block.end());
-  track.blocks.push_back(median(std::move(block)));
 }
 
 }  // namespace
@@ -105,14 +101,14 @@ std::vector<Timing> contest(std::span<const Contestant> contestants, const Pace&
   std::vector<Track> tracks;
   for (const Contestant& contestant : contestants) {
     prepare(contestant);
-    tracks.push_back({&contestant, runs_a_sample(contestant), {}, {}});
+    tracks.push_back({&contestant, runs_a_sample(contestant)});
   }
   for (int block = 0; block < pace.blocks; ++block) {
     for (Track& track : tracks) run_block(track, pace.block_milliseconds);
   }
   std::vector<Timing> timings;
   for (const Track& track : tracks) {
-    const double microseconds = undisturbed(track.blocks);
+    const double microseconds = median(track.samples);
     timings.push_back({.name = track.contestant->name,
                        .microseconds = microseconds,
                        .low = quantile(track.samples, 0.1),

@@ -29,7 +29,7 @@ struct Pace {
 /// What one contestant took.
 struct Timing {
   std::string name;
-  double microseconds = 0;  // a run: the median of a block, in the lower quartile of blocks
+  double microseconds = 0;  // a run, the median of all
   double low = 0;           // a tenth of the runs were faster
   double high = 0;          // a tenth were slower
   double ratio = 1;         // to the first contestant's

@@ -26,7 +26,9 @@ Copy::Copy(std::size_t bytes_moved, int threads)
 void Copy::run() {
   const Frame frame{from_.data(), to_.data()};
   const auto bytes = static_cast<std::int64_t>(from_.size());
-  pool_.run(copy_chunk, &frame, bytes, (bytes + pool_.threads() - 1) / pool_.threads());
+  // Less than this a piece, and waking a thread takes longer than copying.
+  constexpr std::int64_t worth_a_thread = 1 << 20;
+  pool_.run(copy_chunk, &frame, bytes, std::max(worth_a_thread, (bytes + pool_.threads() - 1) / pool_.threads()));
 }
 
 double copy_gbytes_per_second(std::size_t bytes_moved, int threads) {

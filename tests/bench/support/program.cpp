@@ -32,13 +32,12 @@ void describe_machine(const Setting& setting, Report& report) {
                   fmt::format("LLVM {}, compiles for {}", LATHE_LLVM_VERSION, lathe_target(setting.session(1))));
   report.describe("benchmarks compiled with", LATHE_COMPILER);
   report.describe("FMA peak", fmt::format("{:.0f} GFLOP/s a core (f32)", setting.fma_peak_gflops));
-  std::vector<std::string> rates;
+  std::vector<std::string> rates = {fmt::format("{:.0f} GB/s in cache", copy_gbytes_per_second(bytes_in_cache, 1))};
   for (const int threads : std::set<int>{1, usable_cpus()}) {
-    rates.push_back(fmt::format("{:.0f} GB/s in cache, {:.0f} GB/s out of cache on {} thread{}",
-                                copy_gbytes_per_second(bytes_in_cache, threads),
+    rates.push_back(fmt::format("{:.0f} GB/s out of cache on {} thread{}",
                                 copy_gbytes_per_second(bytes_out_of_cache, threads), threads, threads == 1 ? "" : "s"));
   }
-  report.describe("copying (bytes read and written)", fmt::format("{}", fmt::join(rates, "; ")));
+  report.describe("copying (bytes read and written)", fmt::format("{}", fmt::join(rates, ", ")));
 }
 
 }  // namespace

@@ -18,10 +18,4 @@ inline double median(std::vector<double> numbers) {
   return quantile(std::move(numbers), 0.5);
 }
 
-/// The time of a piece of work from the medians of blocks of it, the lower quartile: other processes only ever add
-/// time, and this holds until they disturb three blocks of four.
-inline double undisturbed(std::vector<double> block_medians) {
-  return quantile(std::move(block_medians), 0.25);
-}
-
 }  // namespace lathe::bench
