@@ -85,6 +85,11 @@ std::string timing_cell(const Json* timing, bool is_peer) {
   return fmt::format(fmt::runtime(ratio < 1 ? "{}, **{}**" : "{}, {}"), cell, ratio_text(ratio));
 }
 
+std::string marked_subject(const Json& result) {
+  const bool noisy = result.at("others").get<double>() > noisy_share;
+  return (noisy ? "~ " : "") + text(result, "subject");
+}
+
 std::string results_table(const Json& results) {
   std::vector<std::string> contestants;
   std::vector<std::string> figures;
@@ -101,8 +106,7 @@ std::string results_table(const Json& results) {
   std::vector<std::vector<std::string>> rows;
   for (const Json& result : results) {
     auto& row = rows.emplace_back();
-    const bool noisy = result.at("others").get<double>() > noisy_share;
-    row = {(noisy ? "~ " : "") + text(result, "subject"), std::to_string(result.at("threads").get<int>())};
+    row = {marked_subject(result), std::to_string(result.at("threads").get<int>())};
     for (std::size_t i = 0; i < own; ++i) row.push_back(timing_cell(find(result.at("timings"), contestants[i]), false));
     for (const auto& name : figures) row.push_back(figure_cell(find(result.at("figures"), name)));
     for (std::size_t i = own; i < contestants.size(); ++i) {
@@ -114,7 +118,7 @@ std::string results_table(const Json& results) {
 
 std::string group_label(const Json& result) {
   const int threads = result.at("threads").get<int>();
-  return fmt::format("{}, {} thread{}", text(result, "subject"), threads, threads == 1 ? "" : "s");
+  return fmt::format("{}, {} thread{}", marked_subject(result), threads, threads == 1 ? "" : "s");
 }
 
 /// Ratios to peers; where there are none, the times among the figures.

@@ -45,7 +45,7 @@ std::optional<std::string> description() {
   std::string version;
   config >> name >> version;
   std::string text = fmt::format("{}, kernels {}", version, openblas_get_corename());
-  for (const char* const name : {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"}) {
+  for (const char* const name : {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_THREAD_TIMEOUT"}) {
     if (const char* const value = std::getenv(name)) text += fmt::format(", {}={}", name, value);
   }
   return text;

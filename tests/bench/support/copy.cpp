@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
 namespace lathe::bench {
 namespace {
 
@@ -13,8 +17,29 @@ struct Frame {
   std::byte* to;
 };
 
+constexpr std::int64_t line_bytes = 64;
+
+#if defined(__x86_64__)
+/// Whole lines, past the caches. `to` must be aligned to 16 bytes.
+void stream_lines(const std::byte* from, std::byte* to, std::int64_t bytes) {
+  for (std::int64_t i = 0; i < bytes; i += static_cast<std::int64_t>(sizeof(__m128i))) {
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to + i), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i)));
+  }
+  _mm_sfence();
+}
+#endif
+
 extern "C" void copy_chunk(const void* frame, std::int64_t begin, std::int64_t end) {
   const auto& [from, to] = *static_cast<const Frame*>(frame);
+#if defined(__x86_64__)
+  // The C library's copy is a third slower than this on some machines.
+  constexpr std::int64_t beyond_caches = 16 << 20;
+  if (end - begin >= beyond_caches) {
+    const std::int64_t streamed = (end - begin) / line_bytes * line_bytes;
+    stream_lines(from + begin, to + begin, streamed);
+    begin += streamed;
+  }
+#endif
   std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin));
 }
 
@@ -26,9 +51,10 @@ Copy::Copy(std::size_t bytes_moved, int threads)
 void Copy::run() {
   const Frame frame{from_.data(), to_.data()};
   const auto bytes = static_cast<std::int64_t>(from_.size());
+  const std::int64_t share = (bytes / pool_.threads() / line_bytes + 1) * line_bytes;
   // Less than this a piece, and waking a thread takes longer than copying.
   constexpr std::int64_t worth_a_thread = 1 << 20;
-  pool_.run(copy_chunk, &frame, bytes, std::max(worth_a_thread, (bytes + pool_.threads() - 1) / pool_.threads()));
+  pool_.run(copy_chunk, &frame, bytes, std::max(worth_a_thread, share));
 }
 
 double copy_gbytes_per_second(std::size_t bytes_moved, int threads) {
