@@ -59,7 +59,7 @@ Tensor random_matrix(std::int64_t rows, std::int64_t columns, std::uint64_t seed
   return tensor;
 }
 
-/// What is known of a product in dtype T, and whom to measure beside Lathe.
+/// Whom to measure beside Lathe.
 std::vector<Contestant> peers(const MatmulProblem<float>& problem) {
   auto contestants = onednn::matmul(problem);
   append(contestants, openblas::matmul(problem));
