@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "../support/contest.h"
+#include "problems.h"
+
+/// libtorch's contestants; none in a build without it. Each in its usual form: modules, autograd, torch::optim.
+namespace lathe::bench::torch_peer {
+
+/// "1.13.1, kernels AVX512"
+std::optional<std::string> description();
+
+/// With batches gathered as u8 and then scaled, and gathered from data that was scaled beforehand, in four times the
+/// memory.
+std::vector<Contestant> training_step(const TrainingProblem& problem);
+std::vector<Contestant> inference(const InferenceProblem& problem);
+
+std::vector<Contestant> softmax(const RowsProblem& problem);
+/// With a scale of 1 and an offset of 0, as they begin.
+std::vector<Contestant> layer_norm(const RowsProblem& problem);
+/// x times the standard normal distribution at x, by erf.
+std::vector<Contestant> gelu(const RowsProblem& problem);
+/// torch::optim::Adam, and the same formula as Lathe's in operations in place.
+std::vector<Contestant> adam(const AdamProblem& problem);
+/// One number plus one.
+std::vector<Contestant> increment();
+
+}  // namespace lathe::bench::torch_peer
