@@ -61,7 +61,7 @@ Dim domain_size(const Lowered& lowered, TensorId id) {
 struct Uses {
   std::set<TensorId> consumers;  // that stay
   bool in_contraction = false;
-  bool repeated = false;  // some element would be computed more than once
+  bool repeated = false;  // elements would be computed more than once
   bool pinned = false;    // must exist in memory: a scatter's base, a tensor for the host
 };
 
@@ -121,7 +121,9 @@ class Dissolver {
     const Dim points = domain_size(lowered_, id);
     for (const loop::Load& load : lowered_.loads(id)) {
       Uses& source = uses_[number(load.tensor)];
-      const bool repeats = !loop::never_negative(element_count(lowered_.tensor(load.tensor).type.shape) - points);
+      // Somewhat more points than elements is a guarded load that reaches over the tensor's edges.
+      const Dim elements = element_count(lowered_.tensor(load.tensor).type.shape);
+      const bool repeats = !loop::never_negative(elements * Dim(3) - points * Dim(2));
       if (gone_[number(id)]) {
         source.consumers.insert(uses.consumers.begin(), uses.consumers.end());
         source.in_contraction |= uses.in_contraction;

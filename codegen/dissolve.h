@@ -9,8 +9,8 @@ namespace lathe {
 ///
 /// - Free definitions (views, broadcasts, constants) always dissolve.
 /// - Cheap ones dissolve into all uses, unless they are a reduction's epilogue, which is better computed once.
-/// - Others dissolve into their only use, if that evaluates every element at most once, unless they join several
-///   reductions' results into one number.
+/// - Others dissolve into their only use, if that evaluates every element about once (a use with a border around it
+///   evaluates some more), unless they join several reductions' results into one number.
 /// - Nothing that computes dissolves into a contraction, which would repeat it for every row or column.
 /// - Reductions, scatters and whatever holds a check stay.
 void dissolve(Lowered& lowered);
