@@ -98,11 +98,15 @@ void lower_sum_windows(loop::Body& body) {
       offset = offset + back * body.extent(stride);
       require(last >= zero);
     }
-    if (!loop::never_negative(from[axis] * Dim(stride) - image[axis])) require(last < body.extent(from[axis]));
-    if (most * stride > extent) require(offset < body.extent(extent));
+    const bool covered = loop::never_negative(from[axis] * Dim(stride) - image[axis]);
+    if (!covered) require(last < body.extent(from[axis]));
+    if (!covered || most > 1) unsure.push_back(axis);
+    if (most * stride > extent) {
+      require(offset < body.extent(extent));
+      unsure.push_back(axis + 2);
+    }
     which.push_back(last);
     within.push_back(offset);
-    unsure.insert(unsure.end(), {axis, axis + 2});
   }
   const std::vector<loop::Expr> indices = {body.axis(0), which[0], which[1], within[0], within[1], body.axis(3)};
   loop::Expr value = taken ? load_moved_inside(body, 0, indices, unsure) : body.in(0, indices);
