@@ -83,6 +83,18 @@ TEST_CASE("views cost no kernel and no memory") {
   CHECK(program.arena_bytes == Dim(0));
 }
 
+TEST_CASE("a transpose is copied for a contraction that loads its rows as vectors, and for no other") {
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {dim("n"), 6});
+  const Value w = placeholder(g, "w", f32, {5, 6});
+  const Value v = placeholder(g, "v", f32, {1, 6});
+  CHECK(in_arena(lower_outputs(g, {matmul(x, transpose(w))})) == std::vector<std::string>{"transpose"});
+  CHECK(in_arena(lower_outputs(g, {matmul(transpose(x), x)})).empty());
+  CHECK(in_arena(lower_outputs(g, {matmul(x, reshape(w, {6, 5}))})).empty());
+  CHECK(in_arena(lower_outputs(g, {matmul(x, transpose(v))})).empty());
+  CHECK(in_arena(lower_outputs(g, {matmul(x, w, {.transpose_b = true})})).empty());
+}
+
 TEST_CASE("a chain of element-wise ops is one kernel, without fusion one a node") {
   Graph g;
   const Value x = placeholder(g, "x", f32, {dim("n")});
