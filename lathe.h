@@ -12,6 +12,7 @@
 #include <lathe/ops/cast.h>
 #include <lathe/ops/compare.h>
 #include <lathe/ops/concat.h>
+#include <lathe/ops/conv.h>
 #include <lathe/ops/effect.h>
 #include <lathe/ops/gather.h>
 #include <lathe/ops/gradients.h>
@@ -26,6 +27,7 @@
 #include <lathe/ops/optim/optimizer.h>
 #include <lathe/ops/optim/optimizers.h>
 #include <lathe/ops/optim/schedule.h>
+#include <lathe/ops/pool.h>
 #include <lathe/ops/random.h>
 #include <lathe/ops/reduce.h>
 #include <lathe/ops/reshape.h>
@@ -34,6 +36,7 @@
 #include <lathe/ops/softmax.h>
 #include <lathe/ops/source.h>
 #include <lathe/ops/variable.h>
+#include <lathe/ops/windows.h>
 #include <lathe/runtime/data/dataset.h>
 #include <lathe/runtime/data/fashion_mnist.h>
 #include <lathe/runtime/data/idx.h>

@@ -1,6 +1,7 @@
 #include <lathe/codegen/dissolve.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 namespace lathe {
@@ -61,8 +62,9 @@ Dim domain_size(const Lowered& lowered, TensorId id) {
 struct Uses {
   std::set<TensorId> consumers;  // that stay
   bool in_contraction = false;
-  bool repeated = false;  // some element would be computed more than once
-  bool pinned = false;    // must exist in memory: a scatter's base, a tensor for the host
+  bool along_columns = false;  // a contraction reads its last axis with the vectors of its columns
+  bool repeated = false;       // elements would be computed more than once
+  bool pinned = false;         // must exist in memory: a scatter's base, a tensor for the host
 };
 
 class Inliner : public loop::Substitution {
@@ -121,15 +123,19 @@ class Dissolver {
     const Dim points = domain_size(lowered_, id);
     for (const loop::Load& load : lowered_.loads(id)) {
       Uses& source = uses_[number(load.tensor)];
-      const bool repeats = !loop::never_negative(element_count(lowered_.tensor(load.tensor).type.shape) - points);
+      // Somewhat more points than elements is a guarded load that reaches over the tensor's edges.
+      const Dim elements = element_count(lowered_.tensor(load.tensor).type.shape);
+      const bool repeats = !loop::never_negative(elements * Dim(3) - points * Dim(2));
       if (gone_[number(id)]) {
         source.consumers.insert(uses.consumers.begin(), uses.consumers.end());
         source.in_contraction |= uses.in_contraction;
+        source.along_columns |= uses.along_columns;
         source.repeated |= uses.repeated || repeats;
       }
       if (!gone_[number(id)] || needed_[number(id)]) {
         source.consumers.insert(id);
         source.in_contraction |= lowered_.is_contraction(id);
+        source.along_columns |= lowered_.is_contraction(id) && runs_along_columns(id, load);
         source.repeated |= repeats;
       }
     }
@@ -142,13 +148,40 @@ class Dissolver {
     const ExprId* root = lowered_.expression(id);
     if (!root || lowered_.reduction(id) || lowered_.has_check(id) || uses.pinned) return false;
     const int operations = cost(*lowered_.pool, *root);
-    if (operations == 0) return true;
+    if (operations == 0) return !(uses.along_columns && turns_last_axis(id));
     if (needed_[number(id)] || uses.in_contraction) return false;
     if (uses.consumers.size() == 1 && !uses.repeated) return !joins_reductions(id);
     const std::vector<loop::Load> loads = lowered_.loads(id);
     const bool epilogue = std::any_of(
         loads.begin(), loads.end(), [&](const loop::Load& load) { return lowered_.reduction(load.tensor) != nullptr; });
     return operations <= cheap && !epilogue;
+  }
+
+  /// The index along the last axis of a definition, unless there is but one element along it.
+  std::optional<ExprId> last_index(TensorId id) const {
+    const std::vector<loop::AxisId>& axes = lowered_.definition(id)->axes;
+    if (axes.empty() || lowered_.pool->axis(axes.back()).extent == Dim(1)) return std::nullopt;
+    return lowered_.pool->index(axes.back()).id;
+  }
+
+  /// Whether neighbours along the last axis of contraction `id` load neighbours along the last axis of a tensor.
+  bool runs_along_columns(TensorId id, const loop::Load& load) const {
+    const std::optional<ExprId> last = last_index(id);
+    return last && !load.indices.empty() && load.indices.back() == *last;
+  }
+
+  /// Whether a view's last axis is another axis of what it shows: elements that follow each other lie apart.
+  bool turns_last_axis(TensorId id) const {
+    const loop::Pool& pool = *lowered_.pool;
+    const auto* load = std::get_if<loop::Load>(&pool.node(*lowered_.expression(id)));
+    const std::optional<ExprId> last = last_index(id);
+    if (!load || load->indices.empty() || !last) return false;
+    const auto varies = [&](ExprId index) {
+      const ExprId roots[] = {index};
+      const std::vector<ExprId> parts = post_order(pool, roots);
+      return std::find(parts.begin(), parts.end(), *last) != parts.end();
+    };
+    return !varies(load->indices.back()) && std::any_of(load->indices.begin(), load->indices.end(), varies);
   }
 
   /// Whether a definition makes one number out of several reductions' results: it belongs where they are at hand.

@@ -3,18 +3,14 @@
 // A network of 784 pixels, 128 hidden units and 10 logits learns to tell ten kinds of clothing apart. Its outputs are
 // logits; a softmax layer put on top of the trained model makes probabilities of them.
 
-#include <string>
-#include <vector>
-
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <lathe/ops/losses.h>
 #include <lathe/ops/math.h>
 #include <lathe/runtime/data/fashion_mnist.h>
 #include <lathe/runtime/model/sequential.h>
 
-#include "support/pictures.h"
+#include "support/classifier.h"
 #include "support/program.h"
 #include "support/write_file.h"
 
@@ -23,44 +19,6 @@ using namespace lathe::nn;
 using namespace lathe::examples;
 
 namespace {
-
-constexpr auto& classes = data::fashion_mnist_classes;
-
-nlohmann::json report(const Sequential& model, const History& history, const Measurements& test) {
-  const ProgramStatistics program = model.training_step().statistics();
-  nlohmann::json epochs = nlohmann::json::array();
-  for (const EpochLog& epoch : history.epochs) {
-    epochs.push_back(
-        {{"loss", epoch.values.at("loss")}, {"accuracy", epoch.values.at("accuracy")}, {"seconds", epoch.seconds}});
-  }
-  return {{"epochs", epochs},
-          {"test_loss", test.at("loss")},
-          {"test_accuracy", test.at("accuracy")},
-          {"steps", history.step_microseconds.size()},
-          {"step_us_median", history.median_step_microseconds()},
-          {"compile_ms", program.compile_milliseconds},
-          {"kernels", program.kernels},
-          {"arena_bytes", program.arena_bytes},
-          {"threads", model.session().threads()},
-          {"cpu", fmt::format("{} ({})", cpu_name(), program.target)},
-          {"weights_hash", fmt::format("{:016x}", model.session().weights_hash())}};
-}
-
-void draw(const TrainingArguments& arguments, const data::FashionMnist& data, const History& history,
-          const Tensor& probabilities) {
-  const LabelledImages train{data.train_images, data.train_labels, classes};
-  const LabelledImages test{data.test_images, data.test_labels, classes};
-  draw_samples(arguments.out / "samples.png", train);
-  draw_curves(arguments.out / "curves.png",
-              std::vector<Panel>{
-                  {"Loss", {{"training", history.series("loss")}, {"test", history.series("val_loss")}}},
-                  {"Accuracy", {{"training", history.series("accuracy")}, {"test", history.series("val_accuracy")}}}});
-  draw_predictions(arguments.out / "prediction_0.png", test, probabilities, 0);
-  draw_predictions(arguments.out / "prediction_12.png", test, probabilities, 12);
-  constexpr int columns = 3;
-  constexpr int rows = 5;
-  draw_predictions(arguments.out / "predictions.png", test, probabilities, 0, columns, rows);
-}
 
 void train(const TrainingArguments& arguments) {
   const auto data = data::fashion_mnist(arguments.data);

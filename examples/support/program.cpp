@@ -24,8 +24,7 @@ int guarded(const std::function<void()>& body) {
 }
 
 int run_training_program(int argc, char** argv, const std::string& description,
-                         const std::function<void(const TrainingArguments&)>& body) {
-  TrainingArguments arguments;
+                         const std::function<void(const TrainingArguments&)>& body, TrainingArguments arguments) {
   CLI::App app(description);
   app.option_defaults()->always_capture_default();
   app.add_option("--epochs", arguments.epochs, "Passes over the training images")->check(CLI::PositiveNumber);

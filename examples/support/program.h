@@ -17,18 +17,19 @@ struct TrainingArguments {
   int threads = 0;
   std::uint64_t seed = 1;
   double learning_rate = 0.001;
-  std::optional<std::int64_t> limit;
-  std::optional<std::filesystem::path> data;
+  std::optional<std::int64_t> limit = std::nullopt;
+  std::optional<std::filesystem::path> data = std::nullopt;
   std::filesystem::path out = "out";
-  std::optional<std::filesystem::path> json;
+  std::optional<std::filesystem::path> json = std::nullopt;
   std::string instruction_set = "native";
 
   SessionOptions session() const;
 };
 
-/// The body of main(): reads the command line, runs `body`, and turns errors into a message and an exit code.
+/// The body of main(): reads the command line, runs `body`, and turns errors into a message and an exit code. What the
+/// command line leaves out is as in `defaults`.
 int run_training_program(int argc, char** argv, const std::string& description,
-                         const std::function<void(const TrainingArguments&)>& body);
+                         const std::function<void(const TrainingArguments&)>& body, TrainingArguments defaults = {});
 
 /// Runs `body`; an exception becomes a message on standard error and exit code 1.
 int guarded(const std::function<void()>& body);

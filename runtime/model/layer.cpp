@@ -7,7 +7,10 @@
 
 #include <lathe/ops/arithmetic.h>
 #include <lathe/ops/cast.h>
+#include <lathe/ops/conv.h>
 #include <lathe/ops/matmul.h>
+#include <lathe/ops/nn/layers.h>
+#include <lathe/ops/pool.h>
 #include <lathe/ops/random.h>
 #include <lathe/ops/shape.h>
 #include <lathe/ops/softmax.h>
@@ -24,6 +27,12 @@ Layer plain(std::string type, std::function<Value(Value)> function) {
   return {std::move(type), [function = std::move(function)](const Value&) {
             return BuiltLayer{.apply = [function](Value x, bool) { return function(x); }};
           }};
+}
+
+/// A new parameter of the layer that is being built, of the dtype of its input.
+Variable parameter(const Value& x, std::string_view name, const Shape& shape, const init::Initializer& initializer,
+                   const std::source_location& where) {
+  return variable(x.graph(), name, initializer(x.graph(), shape, x.dtype(), where), {}, where);
 }
 
 }  // namespace
@@ -82,6 +91,14 @@ Flatten::operator Layer() const {
   return plain("Flatten", [where = where](Value x) { return flatten(x, 1, where); });
 }
 
+Reshape::operator Layer() const {
+  return plain("Reshape", [layer = *this](Value x) {
+    Shape shape = {x.shape().empty() ? Dim(1) : x.shape().front()};
+    shape.insert(shape.end(), layer.shape.begin(), layer.shape.end());
+    return reshape(x, std::move(shape), layer.where);
+  });
+}
+
 Dense::operator Layer() const {
   return {
       "Dense", [dense = *this](Value x) {
@@ -93,13 +110,11 @@ Dense::operator Layer() const {
           fail("Dense", where, fmt::format("takes rows [.., n] with n a number, not {}", to_string(x.shape())));
         }
         if (dense.units < 1) fail("Dense", where, fmt::format("needs at least one unit, not {}", dense.units));
-        Graph& graph = x.graph();
-        const auto parameter = [&](std::string_view name, const Shape& shape, const init::Initializer& initializer) {
-          return variable(graph, name, initializer(graph, shape, x.dtype(), where), {}, where);
-        };
         BuiltLayer built;
-        built.parameters = {parameter("kernel", {x.shape().back(), dense.units}, dense.kernel_initializer)};
-        if (dense.use_bias) built.parameters.push_back(parameter("bias", {dense.units}, dense.bias_initializer));
+        built.parameters = {parameter(x, "kernel", {x.shape().back(), dense.units}, dense.kernel_initializer, where)};
+        if (dense.use_bias) {
+          built.parameters.push_back(parameter(x, "bias", {dense.units}, dense.bias_initializer, where));
+        }
         built.apply = [dense, parameters = built.parameters](Value rows, bool) {
           Value y = matmul(rows, parameters[0], {}, dense.where);
           if (dense.use_bias) y = add(y, parameters[1].value, dense.where);
@@ -107,6 +122,37 @@ Dense::operator Layer() const {
         };
         return built;
       }};
+}
+
+Conv2D::operator Layer() const {
+  return {"Conv2D", [conv = *this](Value x) {
+            const auto& where = conv.where;
+            const Shape kernel = conv2d_kernel_shape("Conv2D", x, conv.filters, conv.kernel_size, conv.groups, where);
+            BuiltLayer built;
+            built.parameters = {parameter(x, "kernel", kernel, conv.kernel_initializer, where)};
+            if (conv.use_bias) {
+              built.parameters.push_back(parameter(x, "bias", {conv.filters}, conv.bias_initializer, where));
+            }
+            built.apply = [conv, parameters = built.parameters](Value images, bool) {
+              Value y = lathe::conv2d(images, parameters[0], {conv.strides, conv.padding, conv.dilations, conv.groups},
+                                      conv.where);
+              if (conv.use_bias) y = add(y, parameters[1].value, conv.where);
+              return conv.activation(y, conv.where);
+            };
+            return built;
+          }};
+}
+
+MaxPool2D::operator Layer() const {
+  return plain("MaxPool2D", [pool = *this](Value x) {
+    return max_pool2d(x, pool.window, {pool.strides, pool.padding}, pool.where);
+  });
+}
+
+AvgPool2D::operator Layer() const {
+  return plain("AvgPool2D", [pool = *this](Value x) {
+    return avg_pool2d(x, pool.window, {pool.strides, pool.padding}, pool.where);
+  });
 }
 
 Dropout::operator Layer() const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <lathe/ops/nn/activation.h>
 #include <lathe/ops/nn/initializers.h>
 #include <lathe/ops/variable.h>
+#include <lathe/ops/windows.h>
 
 namespace lathe::nn {
 
@@ -60,6 +62,13 @@ struct Flatten {
   operator Layer() const;
 };
 
+/// [batch, a, b, ..] to [batch, shape..], of any dtype: Reshape{{28, 28, 1}} gives pictures a channel.
+struct Reshape {
+  Shape shape;
+  std::source_location where = std::source_location::current();
+  operator Layer() const;
+};
+
 /// activation(x kernel + bias).  x: floats [.., n] with n a number; the result is [.., units]. Parameters: kernel [n,
 /// units] and bias [units].
 struct Dense {
@@ -68,6 +77,42 @@ struct Dense {
   bool use_bias = true;
   init::Initializer kernel_initializer = init::glorot_uniform;
   init::Initializer bias_initializer = init::zeros;
+  std::source_location where = std::source_location::current();
+  operator Layer() const;
+};
+
+/// activation(conv2d(x, kernel) + bias): Conv2D{32, 3, relu}.  x: float images [batch, H, W, C] with C a number; the
+/// result is [batch, OH, OW, filters]. Parameters: kernel [height, width, C / groups, filters] and bias [filters].
+struct Conv2D {
+  std::int64_t filters;
+  Size2d kernel_size;
+  Activation activation = {};
+  Size2d strides = 1;
+  Padding padding = Padding::valid;
+  Size2d dilations = 1;
+  std::int64_t groups = 1;
+  bool use_bias = true;
+  init::Initializer kernel_initializer = init::glorot_uniform;
+  init::Initializer bias_initializer = init::zeros;
+  std::source_location where = std::source_location::current();
+  operator Layer() const;
+};
+
+/// The largest element of each window of images [batch, H, W, C]: MaxPool2D{2} halves height and width. Windows lie
+/// side by side unless strides are given.
+struct MaxPool2D {
+  Size2d window = 2;
+  std::optional<Size2d> strides = std::nullopt;
+  Padding padding = Padding::valid;
+  std::source_location where = std::source_location::current();
+  operator Layer() const;
+};
+
+/// The mean of each window of images, as MaxPool2D otherwise.
+struct AvgPool2D {
+  Size2d window = 2;
+  std::optional<Size2d> strides = std::nullopt;
+  Padding padding = Padding::valid;
   std::source_location where = std::source_location::current();
   operator Layer() const;
 };

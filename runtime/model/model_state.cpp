@@ -31,10 +31,12 @@ Value mean_of(Value measured) {
 
 std::string Network::layer_name(std::string_view type) {
   std::string name;
-  for (const char letter : type) {
-    const bool upper = std::isupper(static_cast<unsigned char>(letter)) != 0;
-    if (upper && !name.empty()) name += '_';
+  char before = 0;
+  for (const char letter : type) {  // MaxPool2D is max_pool2d
+    const auto is = [](int (*kind)(int), char of) { return kind(static_cast<unsigned char>(of)) != 0; };
+    if (is(std::isupper, letter) && is(std::islower, before)) name += '_';
     name += static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+    before = letter;
   }
   const int uses = uses_[name]++;
   return uses == 0 ? name : fmt::format("{}_{}", name, uses);

@@ -17,6 +17,7 @@
 #include <lathe/ops/optim/optimizers.h>
 #include <lathe/ops/reduce.h>
 #include <lathe/ops/shape.h>
+#include <lathe/ops/slice.h>
 #include <lathe/ops/softmax.h>
 #include <lathe/ops/source.h>
 #include <lathe/ops/variable.h>
@@ -82,12 +83,35 @@ TEST_CASE("views cost no kernel and no memory") {
   CHECK(program.arena_bytes == Dim(0));
 }
 
+TEST_CASE("a transpose is copied for a contraction that loads its rows as vectors, and for no other") {
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {dim("n"), 6});
+  const Value w = placeholder(g, "w", f32, {5, 6});
+  const Value v = placeholder(g, "v", f32, {1, 6});
+  CHECK(in_arena(lower_outputs(g, {matmul(x, transpose(w))})) == std::vector<std::string>{"transpose"});
+  CHECK(in_arena(lower_outputs(g, {matmul(transpose(x), x)})).empty());
+  CHECK(in_arena(lower_outputs(g, {matmul(x, reshape(w, {6, 5}))})).empty());
+  CHECK(in_arena(lower_outputs(g, {matmul(x, transpose(v))})).empty());
+  CHECK(in_arena(lower_outputs(g, {matmul(x, w, {.transpose_b = true})})).empty());
+}
+
 TEST_CASE("a chain of element-wise ops is one kernel, without fusion one a node") {
   Graph g;
   const Value x = placeholder(g, "x", f32, {dim("n")});
   const Value y = tanh(exp(x) * 2.0f + x);
   CHECK(kernels(lower_outputs(g, {y})).size() == 1);
   CHECK(kernels(lower_outputs(g, {y}, {.fuse = false})).size() > 3);
+}
+
+TEST_CASE("what a tensor is made from moves into its only use, for a narrow border around it too") {
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {dim("n"), 10});
+  const Program narrow = lower_outputs(g, {pad(tanh(x), {0, 1}, {0, 1})});
+  REQUIRE(kernels(narrow).size() == 1);
+  CHECK(kernels(narrow)[0]->stages.size() == 1);
+  const Program wide = lower_outputs(g, {pad(tanh(x), {0, 10}, {0, 10})});  // would compute each tanh three times
+  REQUIRE(kernels(wide).size() == 1);
+  CHECK(kernels(wide)[0]->stages.size() == 2);
 }
 
 TEST_CASE("bias and activation are the epilogue of their matmul") {

@@ -50,6 +50,31 @@ TEST_CASE("dense says what is wrong with its input") {
                        doctest::Contains("needs at least one unit, 0 given"), GraphError);
 }
 
+TEST_CASE("convolutions name their parameters, whose shapes follow from image, window and groups") {
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {dim("batch"), 28, 28, 4});
+  const Value h = nn::conv2d(x, 32, 3, {.activation = relu, .padding = Padding::same});
+  CHECK(to_string(h.type()) == "f32 [batch, 28, 28, 32]");
+  const Value y = nn::conv2d(nn::max_pool2d(h, 2), 64, {3, 5}, {.strides = 2, .groups = 8, .use_bias = false});
+  CHECK(to_string(y.type()) == "f32 [batch, 6, 5, 64]");
+  CHECK(names(trainable_variables(g)) == std::vector<std::string>{"conv2d/kernel", "conv2d/bias", "conv2d_1/kernel"});
+  CHECK(to_string(trainable_variables(g)[0].type()) == "f32 [3, 3, 4, 32]");
+  CHECK(to_string(trainable_variables(g)[1].type()) == "f32 [32]");
+  CHECK(to_string(trainable_variables(g)[2].type()) == "f32 [3, 5, 4, 64]");
+}
+
+TEST_CASE("a convolution says what is wrong with its input") {
+  Graph g;
+  CHECK_THROWS_WITH_AS(nn::conv2d(placeholder(g, "a", u8, {1, 8, 8, 1}), 4, 3),
+                       doctest::Contains("conv2d 'conv2d' (layers_test.cpp:"), GraphError);
+  CHECK_THROWS_WITH_AS(nn::conv2d(placeholder(g, "b", f32, {1, 8, 8}), 4, 3),
+                       doctest::Contains("takes images [N, H, W, C] with C a number, and x is [1, 8, 8]"), GraphError);
+  CHECK_THROWS_WITH_AS(nn::conv2d(placeholder(g, "c", f32, {1, 8, 8, 3}), 0, 3),
+                       doctest::Contains("needs at least one filter, 0 given"), GraphError);
+  CHECK_THROWS_WITH_AS(nn::conv2d(placeholder(g, "d", f32, {1, 8, 8, 3}), 4, 3, {.groups = 2}),
+                       doctest::Contains("cannot make 2 groups of the 3 channels of x [1, 8, 8, 3]"), GraphError);
+}
+
 TEST_CASE("activations are given by function, by name or as a lambda") {
   Graph g;
   const Value x = placeholder(g, "x", f32, {2, 3});

@@ -166,6 +166,38 @@ TEST_CASE("the summary lists layers, output shapes and parameter counts") {
         "_________________________________________________________________\n");
 }
 
+TEST_CASE("convolutions and pooling are layers: shapes, parameters, and they learn where a stroke runs") {
+  Sequential model{Rescaling{1.0 / 255},
+                   Reshape{{6, 5, 1}},
+                   Conv2D{.filters = 8, .kernel_size = 3, .activation = relu, .padding = Padding::same},
+                   MaxPool2D{2},
+                   Conv2D{4, {2, 1}, relu},
+                   AvgPool2D{{1, 2}, 1},
+                   Flatten{},
+                   Dense{2}};
+  Tensor x(DType::u8, {60, 6, 5});
+  Tensor y(DType::u8, {60});
+  for (std::size_t i = 0; i < 60; ++i) {  // across or down, at different places
+    y.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i % 2);
+    for (std::size_t k = 0; k < 5; ++k)
+      x.data<std::uint8_t>()[30 * i + (i % 2 == 0 ? i % 6 * 5 + k : k * 5 + i % 5)] = 255;
+  }
+  model.compile({.optimizer = optim::adam({.learning_rate = 0.02}),
+                 .loss = sparse_softmax_cross_entropy,
+                 .metrics = {accuracy()},
+                 .session = {.threads = 1, .seed = 3}});
+  model.fit(x, y, quiet(30));
+  CHECK(model.evaluate(x, y).at("accuracy") > 0.95);
+  const std::string summary = model.summary();
+  CAPTURE(summary);
+  for (const auto row :
+       {"(Conv2D)             (None, 6, 5, 8)           80", "(MaxPool2D)      (None, 3, 2, 8)           0",
+        "(Conv2D)           (None, 2, 2, 4)           68", "(AvgPool2D)      (None, 2, 1, 4)           0",
+        "Total params: 166"}) {
+    CHECK(summary.find(row) != std::string::npos);
+  }
+}
+
 TEST_CASE("dropout works in training only") {
   Tensor x(DType::f32, {64, 32});
   for (float& element : x.data<float>()) element = 1;
