@@ -1,6 +1,7 @@
 #include <lathe/runtime/thread_pool.h>
 
 #include <algorithm>
+#include <limits>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -54,7 +55,9 @@ ThreadPool::ThreadPool(int threads) {
   const int cpus = usable_cpus();
   if (threads == 0) threads = cpus;
   // With more threads than CPUs, whoever spins keeps somebody with work off the CPU.
-  spin_ = threads <= cpus ? std::chrono::microseconds(50) : std::chrono::microseconds(0);
+  const bool room = threads <= cpus;
+  spin_ = std::chrono::microseconds(room ? 50 : 0);
+  patience_ = std::chrono::microseconds(room ? 20 : 0);
   tickets_ = std::vector<Ticket>(static_cast<std::size_t>(threads));
   workers_.reserve(tickets_.size() - 1);
   for (std::size_t thread = 1; thread < tickets_.size(); ++thread) {
@@ -86,14 +89,14 @@ void ThreadPool::run(abi::ChunkFunction chunk, const void* frame, std::int64_t i
     run_pieces(chunk, frame, 0, items, grain);
     return;
   }
-  publish(chunk, frame, items, grain, pieces);
-  drain(0);
+  const std::uint32_t sleepers = publish(chunk, frame, items, grain, pieces);
+  drain(0, sleepers == 0 ? patience_ : std::chrono::nanoseconds(0));
   await_claims();
   busy_.store(false, std::memory_order_release);
 }
 
-void ThreadPool::publish(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain,
-                         std::int64_t pieces) {
+std::uint32_t ThreadPool::publish(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain,
+                                  std::int64_t pieces) {
   constexpr auto release = std::memory_order_release;
   const std::uint64_t generation = generation_of(tickets_.front().word.load(std::memory_order_relaxed));
   const std::int64_t pieces_per_claim = (pieces - 1) / most_claims + 1;
@@ -110,44 +113,85 @@ void ThreadPool::publish(abi::ChunkFunction chunk, const void* frame, std::int64
   // These and the load below pair with park(): one of the two sides sees the other.
   for (Ticket& ticket : tickets_) ticket.word.store(make_ticket(generation + 2, 0), std::memory_order_seq_cst);
   const std::uint32_t sleepers = sleepers_.load(std::memory_order_seq_cst);
-  if (sleepers == 0) return;
+  if (sleepers == 0) return 0;
   wake_ups_.fetch_add(1, std::memory_order_seq_cst);
   if (sleepers < claims) {
     wake_ups_.notify_all();
-    return;
+  } else {
+    for (std::uint32_t i = 1; i < claims; ++i) wake_ups_.notify_one();
   }
-  for (std::uint32_t i = 1; i < claims; ++i) wake_ups_.notify_one();
+  return sleepers;
 }
 
-/// Runs claims until none is left: of the thread's own share first, then of the others'.
-void ThreadPool::drain(std::size_t thread) {
-  for (std::size_t i = 0; i < tickets_.size(); ++i) drain_share((thread + i) % tickets_.size());
+/// Runs the claims of the thread's own share, then helps with the others'.
+void ThreadPool::drain(std::size_t thread, std::chrono::nanoseconds patience) {
+  const auto start = Clock::now();
+  const std::uint32_t own = drain_share(thread, std::numeric_limits<std::uint32_t>::max());
+  const auto time_a_claim = own == 0 ? std::chrono::nanoseconds(0) : (Clock::now() - start) / own;
+  for (std::size_t i = 1; i < tickets_.size(); ++i) help((thread + i) % tickets_.size(), time_a_claim, patience);
 }
 
-void ThreadPool::drain_share(std::size_t share) {
+/// Runs at most so many claims of one share, and returns how many it ran.
+std::uint32_t ThreadPool::drain_share(std::size_t share, std::uint32_t most) {
   constexpr auto acquire = std::memory_order_acquire;
   std::atomic<std::uint64_t>& word = tickets_[share].word;
   std::uint64_t ticket = word.load(acquire);
-  for (;;) {
+  std::uint32_t done = 0;
+  std::uint32_t all = 0;
+  while (done < most) {
     const std::uint32_t claims = job_.claims.load(acquire);
     const abi::ChunkFunction chunk = job_.chunk.load(acquire);
     const void* const frame = job_.frame.load(acquire);
     const std::int64_t items = job_.items.load(acquire);
     const std::int64_t grain = job_.grain.load(acquire);
     const std::int64_t pieces_per_claim = job_.pieces_per_claim.load(acquire);
-    const std::uint64_t first = claims * share / tickets_.size();
-    const std::uint64_t end_of_share = claims * (share + 1) / tickets_.size();
-    const std::uint64_t claim = first + (ticket & claim_mask);
-    if (claim >= end_of_share) return;
+    const std::uint64_t claim = first_claim(claims, share) + (ticket & claim_mask);
+    if (claim >= first_claim(claims, share + 1)) break;
     if (!word.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, acquire)) continue;
 
     // Every claim but the last is whole, so only its end can leave 64 bits.
     const std::int64_t begin = static_cast<std::int64_t>(claim) * pieces_per_claim * grain;
     const std::int64_t end = claim + 1 == claims ? items : begin + pieces_per_claim * grain;
     run_pieces(chunk, frame, begin, end, grain);
-    if (claims_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == claims) claims_done_.notify_one();
+    ++done;
+    all = claims;
     ticket = word.load(acquire);
   }
+  // Once for all of them: every change of the counter takes its line from another core. Until then the job cannot end.
+  if (done > 0 && claims_done_.fetch_add(done, std::memory_order_acq_rel) + done == all) claims_done_.notify_one();
+  return done;
+}
+
+/// Takes over claims of another thread's share if that thread will not be done soon. What it works on is in its core's
+/// cache, so a short wait costs less than the work in another place.
+void ThreadPool::help(std::size_t share, std::chrono::nanoseconds time_a_claim, std::chrono::nanoseconds patience) {
+  const std::atomic<std::uint64_t>& word = tickets_[share].word;
+  std::uint64_t seen = word.load(std::memory_order_acquire);
+  const std::uint64_t generation = generation_of(seen);
+  auto since = Clock::now();
+  for (;;) {
+    const std::uint64_t ticket = word.load(std::memory_order_acquire);
+    const std::uint32_t claims = job_.claims.load(std::memory_order_acquire);
+    const std::uint64_t left_behind = first_claim(claims, share) + (ticket & claim_mask);
+    const std::uint64_t end = first_claim(claims, share + 1);
+    if (generation_of(ticket) != generation || left_behind >= end) return;
+    const auto now = Clock::now();
+    if (ticket != seen) {
+      seen = ticket;
+      since = now;
+    }
+    if (now - since >= patience || time_a_claim * (end - left_behind) > patience) {
+      drain_share(share, 1);
+      continue;
+    }
+    // Looking takes the line from the core that works: not too often.
+    for (int i = 0; i < 16; ++i) relax();
+  }
+}
+
+/// Shares are runs of neighbouring claims.
+std::uint64_t ThreadPool::first_claim(std::uint32_t claims, std::size_t share) const {
+  return claims * share / tickets_.size();
 }
 
 void ThreadPool::await_claims() {
@@ -164,7 +208,7 @@ void ThreadPool::work(std::size_t thread) {
   const FlushDenormals flush;
   while (!stopping_.load(std::memory_order_relaxed)) {
     const std::uint64_t generation = generation_of(tickets_[thread].word.load(std::memory_order_acquire));
-    drain(thread);
+    drain(thread, patience_);
     park(thread, generation);
   }
 }

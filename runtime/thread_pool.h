@@ -12,10 +12,10 @@ namespace lathe {
 
 /// Threads that run the chunks of kernels, the calling thread among them.
 ///
-/// Chunks are claimed one after another from counters: each thread has a share of its own, the same at every call of
-/// the same size so that it finds the same data in its cache, and then helps with the others'. So a worker that the
-/// system has put aside delays nothing but a chunk it has begun: a call returns when all chunks are done, not when all
-/// workers have looked. Idle workers
+/// Chunks are claimed one after another from counters. Each thread has a share of its own, the same at every call of
+/// the same size, so that it finds the same data in its cache; a thread that is done helps another that is far behind
+/// or does not move. So a worker that the system has put aside delays nothing but a chunk it has begun: a call returns
+/// when all chunks are done, not when all workers have looked. Idle workers
 /// spin briefly, since the next kernel is usually microseconds away, and then sleep. Calls allocate nothing. Workers
 /// flush subnormals to zero, as every run does.
 class ThreadPool {
@@ -54,12 +54,17 @@ class ThreadPool {
     std::atomic<std::uint64_t> word = 0;
   };
 
+  using Clock = std::chrono::steady_clock;
+
   void work(std::size_t thread);
-  void drain(std::size_t thread);
-  void drain_share(std::size_t share);
+  void drain(std::size_t thread, std::chrono::nanoseconds patience);
+  std::uint32_t drain_share(std::size_t share, std::uint32_t most_claims);
+  void help(std::size_t share, std::chrono::nanoseconds time_a_claim, std::chrono::nanoseconds patience);
+  std::uint64_t first_claim(std::uint32_t claims, std::size_t share) const;
   void park(std::size_t thread, std::uint64_t generation);
-  void publish(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain,
-               std::int64_t pieces);
+  /// Returns how many workers slept.
+  std::uint32_t publish(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain,
+                        std::int64_t pieces);
   void await_claims();
   template <class Condition>
   bool spin_until(Condition condition) const;
@@ -72,6 +77,7 @@ class ThreadPool {
   std::atomic<bool> busy_ = false;
   std::atomic<bool> stopping_ = false;
   std::chrono::nanoseconds spin_{};
+  std::chrono::nanoseconds patience_{};  // before taking over work that belongs to another core
   std::vector<std::thread> workers_;
 };
 
