@@ -1,7 +1,6 @@
 #include <lathe/codegen/dissolve.h>
 
 #include <algorithm>
-#include <optional>
 #include <set>
 
 namespace lathe {
@@ -62,9 +61,9 @@ Dim domain_size(const Lowered& lowered, TensorId id) {
 struct Uses {
   std::set<TensorId> consumers;  // that stay
   bool in_contraction = false;
-  bool along_columns = false;  // a contraction reads its last axis with the vectors of its columns
-  bool repeated = false;       // elements would be computed more than once
-  bool pinned = false;         // must exist in memory: a scatter's base, a tensor for the host
+  bool by_rows = true;    // in contractions it is always what runs along rows, not columns
+  bool repeated = false;  // elements would be computed more than once
+  bool pinned = false;    // must exist in memory: a scatter's base, a tensor for the host
 };
 
 class Inliner : public loop::Substitution {
@@ -129,13 +128,13 @@ class Dissolver {
       if (gone_[number(id)]) {
         source.consumers.insert(uses.consumers.begin(), uses.consumers.end());
         source.in_contraction |= uses.in_contraction;
-        source.along_columns |= uses.along_columns;
+        source.by_rows &= uses.by_rows;
         source.repeated |= uses.repeated || repeats;
       }
       if (!gone_[number(id)] || needed_[number(id)]) {
         source.consumers.insert(id);
         source.in_contraction |= lowered_.is_contraction(id);
-        source.along_columns |= lowered_.is_contraction(id) && runs_along_columns(id, load);
+        source.by_rows &= !lowered_.is_contraction(id) || runs_along_rows(id, load);
         source.repeated |= repeats;
       }
     }
@@ -148,8 +147,10 @@ class Dissolver {
     const ExprId* root = lowered_.expression(id);
     if (!root || lowered_.reduction(id) || lowered_.has_check(id) || uses.pinned) return false;
     const int operations = cost(*lowered_.pool, *root);
-    if (operations == 0) return !(uses.along_columns && turns_last_axis(id));
-    if (needed_[number(id)] || uses.in_contraction) return false;
+    if (operations == 0) return true;
+    if (needed_[number(id)]) return false;
+    // A contraction takes its rows in blocks, and computes what is cheap just before the block that needs it.
+    if (uses.in_contraction) return uses.by_rows && uses.consumers.size() == 1 && operations <= cheap;
     if (uses.consumers.size() == 1 && !uses.repeated) return !joins_reductions(id);
     const std::vector<loop::Load> loads = lowered_.loads(id);
     const bool epilogue = std::any_of(
@@ -157,31 +158,19 @@ class Dissolver {
     return operations <= cheap && !epilogue;
   }
 
-  /// The index along the last axis of a definition, unless there is but one element along it.
-  std::optional<ExprId> last_index(TensorId id) const {
-    const std::vector<loop::AxisId>& axes = lowered_.definition(id)->axes;
-    if (axes.empty() || lowered_.pool->axis(axes.back()).extent == Dim(1)) return std::nullopt;
-    return lowered_.pool->index(axes.back()).id;
-  }
-
-  /// Whether neighbours along the last axis of contraction `id` load neighbours along the last axis of a tensor.
-  bool runs_along_columns(TensorId id, const loop::Load& load) const {
-    const std::optional<ExprId> last = last_index(id);
-    return last && !load.indices.empty() && load.indices.back() == *last;
-  }
-
-  /// Whether a view's last axis is another axis of what it shows: elements that follow each other lie apart.
-  bool turns_last_axis(TensorId id) const {
+  /// Whether what contraction `id` loads is the same for all columns, and a block of its rows has a known size.
+  bool runs_along_rows(TensorId id, const loop::Load& load) const {
     const loop::Pool& pool = *lowered_.pool;
-    const auto* load = std::get_if<loop::Load>(&pool.node(*lowered_.expression(id)));
-    const std::optional<ExprId> last = last_index(id);
-    if (!load || load->indices.empty() || !last) return false;
-    const auto varies = [&](ExprId index) {
-      const ExprId roots[] = {index};
-      const std::vector<ExprId> parts = post_order(pool, roots);
-      return std::find(parts.begin(), parts.end(), *last) != parts.end();
-    };
-    return !varies(load->indices.back()) && std::any_of(load->indices.begin(), load->indices.end(), varies);
+    const std::vector<loop::AxisId>& axes = lowered_.definition(id)->axes;
+    if (axes.empty()) return false;
+    Dim length = 1;
+    for (const loop::AxisId axis : lowered_.reduction(id)->axes) length = length * pool.axis(axis).extent;
+    if (!length.is_constant() || length.constant() > loop::contract_chunk) return false;
+    const std::vector<ExprId> parts = post_order(pool, load.indices);
+    return std::none_of(parts.begin(), parts.end(), [&](ExprId part) {
+      const auto* index = std::get_if<loop::AxisIndex>(&pool.node(part));
+      return index && index->axis == axes.back();
+    });
   }
 
   /// Whether a definition makes one number out of several reductions' results: it belongs where they are at hand.

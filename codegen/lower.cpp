@@ -4,6 +4,7 @@
 
 #include <lathe/codegen/dissolve.h>
 #include <lathe/codegen/kernels.h>
+#include <lathe/codegen/layout.h>
 #include <lathe/codegen/memory_plan.h>
 
 namespace lathe {
@@ -42,6 +43,7 @@ Program lower(const Graph& graph, const LowerOptions& options) {
   program.inputs = std::move(lowered.inputs);
   program.outputs = std::move(lowered.outputs);
   program.variables = std::move(lowered.variables);
+  if (options.panels) store_variables_in_panels(program);
   program.symbols = symbols_of(program);
   plan_memory(program);
   return program;

@@ -6,7 +6,8 @@ namespace lathe {
 
 /// How far lowering goes. Every setting gives the same bits.
 struct LowerOptions {
-  bool fuse = true;  // false: one kernel a node
+  bool fuse = true;     // false: one kernel a node
+  bool panels = false;  // large variables are stored as layout.h says
 };
 
 /// Lowers a graph to a program that computes its outputs and carries out its assignments and effects.

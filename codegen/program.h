@@ -27,6 +27,7 @@ struct ProgramTensor {
   std::uint32_t slot = 0;
   std::shared_ptr<const Tensor> constant;  // Role::constant only
   Dim arena_offset_bytes;                  // Role::arena only: from the memory plan
+  std::int64_t panel = 0;                  // columns a panel of a matrix that is not row-major: see layout.h
 };
 
 /// An optimised graph lowered to an ordered list of steps plus a memory plan. Everything symbolic is a Dim over

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <lathe/codegen/merge.h>
+#include <lathe/codegen/nest.h>
 #include <lathe/graph/error.h>
 
 namespace lathe {
@@ -25,6 +25,8 @@ constexpr int most_panel_vectors = 4;
 constexpr std::int64_t packed_bytes = 256 * 1024;
 /// The same for what every chunk copies whole.
 constexpr std::int64_t packed_whole_bytes = 32 * 1024;
+/// And for what is computed of a block of rows.
+constexpr std::int64_t block_bytes = 128 * 1024;
 /// Lines this far apart share few places in the first-level cache, and hardly any prefetcher follows them.
 constexpr std::int64_t far_apart_bytes = 2048;
 /// Loads in a reduction run far more often than what surrounds it.
@@ -37,6 +39,13 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
 /// Registers that one vector takes.
 int registers_of(int width, int element_bytes, const MachineModel& machine) {
   return std::max(1, width * element_bytes * 8 / machine.vector_bits);
+}
+
+/// Whether a tile's accumulators leave room for one row of what is loaded, what is broadcast, and an epilogue.
+bool fits(int rows, int vectors, int registers, const MachineModel& machine) {
+  if (rows == 1 && vectors == 1) return true;
+  const int accumulators = rows * vectors * registers;
+  return accumulators <= machine.accumulators && accumulators + vectors * registers + 1 <= machine.vector_registers;
 }
 
 struct Access {
@@ -183,6 +192,32 @@ std::optional<ExprId> choose_packed(Accesses& accesses, const Reduce& reduce, Ax
   return std::nullopt;
 }
 
+/// Rows of a tile share what is loaded along the columns: puts an axis last that it does not vary along, if there is
+/// one.
+void move_row_last(Accesses& accesses, const Reduce& reduce, AxisId column, std::vector<AxisId>& outer) {
+  for (auto axis = outer.rbegin(); axis != outer.rend(); ++axis) {
+    const auto both = [&](ExprId operand) {
+      return accesses.varies(operand, column) && accesses.varies(operand, *axis);
+    };
+    if (both(reduce.a) || both(reduce.b)) continue;
+    std::rotate(std::next(axis).base(), axis.base(), outer.end());
+    return;
+  }
+}
+
+/// The operand of `reduce` that is not simply loaded and is the same for all columns, if a block of rows has room for
+/// it.
+std::optional<ExprId> choose_block(Accesses& accesses, const Reduce& reduce, AxisId column, std::int64_t row_bytes) {
+  const std::optional<std::int64_t> length = reduced_length(accesses.pool(), reduce);
+  if (!length || *length == 0 || *length * row_bytes > block_bytes) return std::nullopt;
+  for (const ExprId operand : {reduce.a, reduce.b}) {
+    if (std::holds_alternative<Load>(accesses.pool().node(operand))) continue;
+    if (accesses.varies(operand, column) || !accesses.varies(operand, reduce.axes)) continue;
+    if (!accesses.facts(operand).reads_stored) return operand;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 const Reduce* reduction(const Pool& pool, const Stage& stage) {
@@ -202,10 +237,12 @@ int vector_width(const Pool& pool, std::span<const ExprId> values) {
 }
 
 int tile_vectors(int rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine, int most) {
-  const std::int64_t needed =
-      columns.as_constant() ? ceil_div(std::max<std::int64_t>(*columns.as_constant(), 1), width) : most;
-  const int fit = machine.accumulators / (rows * registers_of(width, element_bytes, machine));
-  return static_cast<int>(std::clamp<std::int64_t>(fit, 1, std::min<std::int64_t>(needed, most)));
+  const auto count = columns.as_constant();
+  const std::int64_t needed = count ? ceil_div(std::max<std::int64_t>(*count, 1), width) : most;
+  const int registers = registers_of(width, element_bytes, machine);
+  int vectors = 1;
+  while (vectors < std::min<std::int64_t>(needed, most) && fits(rows, vectors + 1, registers, machine)) ++vectors;
+  return vectors;
 }
 
 Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine) {
@@ -225,7 +262,7 @@ Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_byt
   double least = std::numeric_limits<double>::max();
   for (int v = 1; v <= 8 && v <= n; ++v) {
     for (int r = 1; r <= most_rows && r <= m; ++r) {
-      if (r * v * registers > std::max(machine.accumulators, registers)) break;
+      if (!fits(static_cast<int>(r), static_cast<int>(v), registers, machine)) break;
       const auto panel = [&](std::int64_t vectors) {
         const std::int64_t blocks = m / r;
         const double rest = m % r == 0 ? 0 : cycles(m % r, vectors);
@@ -245,7 +282,7 @@ Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_byt
 }
 
 Schedule schedule(const Program& program, const Kernel& original, const MachineModel& machine) {
-  const Kernel kernel = merge_outer_axes(program, original);
+  const Kernel kernel = merge_outer_axes(program, split_outer_axes(program, original));
   const Pool& pool = *program.pool;
   Accesses accesses(program, kernel.locals, kernel.stages);
   Schedule out;
@@ -279,6 +316,7 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
       outer.erase(outer.begin() + static_cast<std::ptrdiff_t>(column));
     }
   }
+  if (contraction && out.column) move_row_last(accesses, *contraction, *out.column, outer);
   out.row = take_last();
   out.batch = outer;
   const Dim rows = out.row ? pool.axis(*out.row).extent : Dim(1);
@@ -337,6 +375,7 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
                             : tile_vectors(tile_rows, columns, out.width, bytes, machine, panel_vectors);
     out.tiles.push_back({tile_rows, std::min(vectors, panel_vectors)});
   }
+  out.block = choose_block(accesses, *contraction, *out.column, out.rows() * std::int64_t{bytes});
   return out;
 }
 

@@ -37,6 +37,7 @@ struct Schedule {
   std::vector<Tile> tiles = {{1, 1}};  // to use, most rows first; the last ones cover any remainder of rows
   std::int64_t panel = 0;              // columns an item covers
   std::vector<loop::ExprId> packed;    // operands of contractions: copied panel by panel, or by `rows` whole
+  std::optional<loop::ExprId> block;   // the operand along rows, if it takes arithmetic: computed block by block
   Dim work;                            // of the whole kernel, in operations on single elements
 
   int rows() const { return tiles.front().rows; }  // of a block

@@ -66,7 +66,7 @@ CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, c
     out.phases.push_back({report.name, Milliseconds(report.time).count()});
   }
   const auto start = std::chrono::steady_clock::now();
-  Program program = lower(out.graph, {.fuse = options.fuse && pass_options.enabled("fuse")});
+  Program program = lower(out.graph, {.fuse = options.fuse && pass_options.enabled("fuse"), .panels = true});
   out.phases.push_back({"lower", Milliseconds(std::chrono::steady_clock::now() - start).count()});
   if (options.interpret) {
     out.executable = std::make_shared<Interpreted>(std::move(program));

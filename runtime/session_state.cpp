@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <lathe/codegen/denormals.h>
+#include <lathe/codegen/layout.h>
 #include <lathe/graph/pass.h>
 #include <lathe/runtime/run_program.h>
 
@@ -36,6 +37,7 @@ struct Host {
     Tensor tensor(type.dtype, evaluate(type.shape, bindings));
     const std::span<std::byte> bytes = tensor.bytes();
     if (!bytes.empty()) std::memcpy(bytes.data(), data, bytes.size());
+    if (program.tensor(step.tensor).panel != 0) tensor = from_panels(tensor);
     const std::string text =
         step.message.empty() ? to_string(tensor) : fmt::format("{}: {}", step.message, to_string(tensor));
     if (sink) {

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <lathe/codegen/layout.h>
+
 namespace lathe {
 namespace {
 
@@ -35,7 +37,10 @@ VariableStore::Variable& VariableStore::at(NodeId id) {
   if (found != variables_.end()) return found->second;
   const Node& node = graph_.node(id);
   ensure(is_variable(node), "storage asked for a node that is no variable");
-  return variables_.emplace(id, Variable{Tensor(node.outputs[0].dtype, extents_of(node)), false}).first->second;
+  Tensor tensor(node.outputs[0].dtype, extents_of(node));
+  const std::int64_t panel = panel_columns(node.outputs[0]);
+  if (panel != 0) tensor = to_panels(tensor, panel);
+  return variables_.emplace(id, Variable{std::move(tensor), false}).first->second;
 }
 
 NodeId VariableStore::find(const ValueRef& reference) const {
@@ -64,19 +69,25 @@ std::vector<std::string> VariableStore::names() const {
 Tensor VariableStore::read(NodeId id) const {
   const auto found = variables_.find(id);
   if (found == variables_.end() || !found->second.initialized) not_initialized(graph_.node(id));
-  return found->second.tensor;
+  const Tensor& tensor = found->second.tensor;
+  return panel_columns(graph_.node(id).outputs[0]) == 0 ? tensor : from_panels(tensor);
 }
 
 void VariableStore::write(NodeId id, const TensorView& tensor) {
-  Variable& variable = at(id);
-  const Extents& shape = variable.tensor.shape();
-  if (tensor.dtype != variable.tensor.dtype() ||
-      !std::equal(tensor.shape.begin(), tensor.shape.end(), shape.begin(), shape.end())) {
-    throw RunError(fmt::format("{} is {}, not {} {}", describe(graph_.node(id)), to_string(variable.tensor.type()),
+  const TensorType& type = graph_.node(id).outputs[0];
+  const Extents shape = extents_of(graph_.node(id));
+  if (tensor.dtype != type.dtype || !std::equal(tensor.shape.begin(), tensor.shape.end(), shape.begin(), shape.end())) {
+    throw RunError(fmt::format("{} is {}, not {} {}", describe(graph_.node(id)), to_string(type),
                                to_string(tensor.dtype), to_string(Extents(tensor.shape.begin(), tensor.shape.end()))));
   }
+  Variable& variable = at(id);
+  const std::int64_t panel = panel_columns(type);
   const std::span<std::byte> bytes = variable.tensor.bytes();
-  if (!bytes.empty()) std::memcpy(bytes.data(), tensor.data, bytes.size());
+  if (panel != 0) {
+    variable.tensor = to_panels(tensor, panel);
+  } else if (!bytes.empty()) {
+    std::memcpy(bytes.data(), tensor.data, bytes.size());
+  }
   variable.initialized = true;
 }
 
@@ -84,10 +95,8 @@ void VariableStore::write(NodeId id, const TensorView& tensor) {
 std::uint64_t VariableStore::hash() const {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const std::string& name : names()) {
-    const NodeId id = *graph_.find(name);
-    const auto found = variables_.find(id);
-    if (found == variables_.end() || !found->second.initialized) not_initialized(graph_.node(id));
-    for (const std::byte byte : found->second.tensor.bytes()) {
+    const Tensor tensor = read(*graph_.find(name));
+    for (const std::byte byte : tensor.bytes()) {
       hash = (hash ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3;
     }
   }

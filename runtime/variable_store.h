@@ -14,7 +14,7 @@ namespace lathe {
 class VariableStore {
  public:
   struct Variable {
-    Tensor tensor;
+    Tensor tensor;  // as compiled programs have it: see codegen/layout.h
     bool initialized = false;
   };
 

@@ -78,6 +78,9 @@ class KernelEmitter : public FunctionEmitter {
   void pack(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column, llvm::Value* begin,
             llvm::Value* length, std::int64_t panel, int width);
 
+  /// The same for an operand that runs along rows, for the space's rows.
+  void pack_block(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column, int width);
+
   /// The values that locals kept in registers have at the current space's points.
   void set_register(loop::LocalId local, int row, int column, llvm::Value* value) {
     registers_[{local, row, column}] = value;
@@ -121,14 +124,15 @@ class KernelEmitter : public FunctionEmitter {
     bool contiguous;       // lanes are neighbours
     llvm::Value* offsets;  // of the lanes, in elements; null if contiguous or all lanes share one place
   };
-  /// A panel of an operand, [reduced axes, panel].
+  /// A copy of an operand: a panel [reduced axes, panel], or a block [rows, reduced axes].
   struct Packed {
     loop::ExprId operand;
     std::vector<loop::AxisId> axes;
-    loop::AxisId column;
+    loop::AxisId column;  // of the tiles that read it
     llvm::AllocaInst* memory;
-    std::int64_t panel;
+    std::int64_t panel;  // 0: a block
     llvm::Value* first_column;
+    std::int64_t row_elements;  // of a block
   };
   struct Evaluate;
 
@@ -147,7 +151,10 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* first_element(loop::ExprId access, const loop::Affine& flat);
   llvm::Value* lane_offsets(const Dim& step);
   llvm::Value* load(loop::ExprId access);
+  llvm::AllocaInst* packed_memory(loop::ExprId operand, std::int64_t elements);
+  llvm::Value* packed_line(const Packed& packed);
   llvm::Value* packed_element(const Packed& packed, llvm::Value* column);
+  llvm::Value* packed_element(const Packed& packed);
   const Packed* find_packed(loop::ExprId operand) const;
   llvm::Value* load_packed(const Packed& packed);
   void pack_transposed(const Packed& packed, llvm::Value* length, int width);
@@ -172,6 +179,7 @@ class KernelEmitter : public FunctionEmitter {
   std::unordered_map<loop::LocalId, LocalRow> rows_;
   std::map<std::tuple<loop::LocalId, int, int>, llvm::Value*> registers_;
   std::vector<Packed> packed_;
+  std::unordered_map<loop::ExprId, llvm::AllocaInst*> packed_memory_;
   llvm::Value* scratch_row_ = nullptr;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias

@@ -5,10 +5,32 @@ namespace lathe::emit {
 
 using namespace loop;  // the expression vocabulary is used throughout
 
-/// Where the copy has the element of the bound reduced axes at `column`.
-llvm::Value* KernelEmitter::packed_element(const Packed& packed, llvm::Value* column) {
+/// One place an operand, whatever panel or block of it is at hand.
+llvm::AllocaInst* KernelEmitter::packed_memory(ExprId operand, std::int64_t elements) {
+  auto [at, fresh] = packed_memory_.emplace(operand, nullptr);
+  llvm::Type* type = module.memory_type(pool().dtype(operand));
+  if (fresh) at->second = stack_array(type, static_cast<std::uint64_t>(elements), "packed");
+  return at->second;
+}
+
+/// The number of the bound reduced indices, in row-major order.
+llvm::Value* KernelEmitter::packed_line(const Packed& packed) {
   llvm::Value* line = number(0);
   for (const AxisId axis : packed.axes) line = b.CreateNSWAdd(b.CreateNSWMul(line, extent(axis)), bound(axis));
+  return line;
+}
+
+/// Where a block has the element of the bound reduced axes for the current row.
+llvm::Value* KernelEmitter::packed_element(const Packed& packed) {
+  llvm::Type* type = module.memory_type(pool().dtype(packed.operand));
+  llvm::Value* row =
+      b.CreateConstInBoundsGEP1_64(type, packed.memory, static_cast<std::uint64_t>(row_ * packed.row_elements));
+  return b.CreateInBoundsGEP(type, row, packed_line(packed));
+}
+
+/// Where a panel has the element of the bound reduced axes at `column`.
+llvm::Value* KernelEmitter::packed_element(const Packed& packed, llvm::Value* column) {
+  llvm::Value* line = packed_line(packed);
   llvm::Type* type = module.memory_type(pool().dtype(packed.operand));
   llvm::Value* first = b.CreateInBoundsGEP(type, packed.memory, b.CreateNSWMul(line, number(packed.panel)));
   return b.CreateInBoundsGEP(type, first, b.CreateNSWSub(column, packed.first_column));
@@ -23,7 +45,9 @@ const KernelEmitter::Packed* KernelEmitter::find_packed(ExprId operand) const {
 
 /// Beyond the last column the copy holds anything, in lanes that nobody looks at.
 llvm::Value* KernelEmitter::load_packed(const Packed& packed) {
-  llvm::Type* element = module.memory_type(pool().dtype(packed.operand));
+  const DType dtype = pool().dtype(packed.operand);
+  llvm::Type* element = module.memory_type(dtype);
+  if (packed.panel == 0) return b.CreateAlignedLoad(element, packed_element(packed), llvm::Align(size_of(dtype)));
   llvm::Value* at = packed_element(packed, bound(packed.column));
   if (column_ > 0) at = b.CreateConstInBoundsGEP1_64(element, at, static_cast<unsigned>(column_ * space_.width));
   auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(space_.width));
@@ -34,9 +58,7 @@ void KernelEmitter::pack(const Reduce& reduce, ExprId operand, AxisId column, ll
                          std::int64_t panel, int width) {
   std::int64_t elements = panel;
   for (const AxisId axis : reduce.axes) elements *= pool().axis(axis).extent.constant();
-  llvm::Type* type = module.memory_type(pool().dtype(operand));
-  llvm::AllocaInst* memory = stack_array(type, static_cast<std::uint64_t>(elements), "packed");
-  const Packed packed{operand, reduce.axes, column, memory, panel, begin};
+  const Packed packed{operand, reduce.axes, column, packed_memory(operand, elements), panel, begin, 0};
   std::erase_if(packed_, [&](const Packed& old) { return old.operand == operand; });
   if (!reduce.axes.empty() && !contiguous(operand, column) && contiguous(operand, reduce.axes.back())) {
     pack_transposed(packed, length, width);
@@ -48,6 +70,33 @@ void KernelEmitter::pack(const Reduce& reduce, ExprId operand, AxisId column, ll
       });
     });
   }
+  packed_.push_back(packed);
+}
+
+void KernelEmitter::pack_block(const Reduce& reduce, ExprId operand, AxisId column, int width) {
+  const DType dtype = pool().dtype(operand);
+  std::int64_t elements = 1;
+  for (const AxisId axis : reduce.axes) elements *= pool().axis(axis).extent.constant();
+  const std::int64_t line = 64 / static_cast<std::int64_t>(size_of(dtype));
+  const std::int64_t row_elements = (elements + line - 1) / line * line;
+  const Packed packed{operand, reduce.axes, column,      packed_memory(operand, row_elements * space_.rows),
+                      0,       nullptr,     row_elements};
+  std::erase_if(packed_, [&](const Packed& old) { return old.operand == operand; });
+  const AxisId last = reduce.axes.back();
+  nest(std::span(reduce.axes).first(reduce.axes.size() - 1), [&] {
+    vectors(last, number(0), extent(last), width, [&] {
+      for (row_ = 0; row_ < space_.rows; ++row_) {
+        llvm::Value* made = vector(operand);
+        const llvm::Align align(size_of(dtype));
+        if (space_.mask) {
+          b.CreateMaskedStore(made, packed_element(packed), align, space_.mask);
+        } else {
+          b.CreateAlignedStore(made, packed_element(packed), align);
+        }
+      }
+      row_ = 0;
+    });
+  });
   packed_.push_back(packed);
 }
 

@@ -4,6 +4,7 @@
 #include <llvm/IR/Instructions.h>
 
 #include <lathe/codegen/llvm/kernel.h>
+#include <lathe/graph/error.h>
 
 namespace lathe::emit {
 
@@ -127,14 +128,25 @@ class PanelEmitter {
     }
   }
 
-  void pack(llvm::Value* begin) {
+  /// The contraction that `operand` is part of.
+  const Reduce& contraction_of(ExprId operand) {
     for (const Stage& stage : schedule_.stages) {
       const Reduce* reduce = reduction(k_.pool(), stage);
-      if (!reduce || (reduce->a != schedule_.packed.front() && reduce->b != schedule_.packed.front())) continue;
-      k_.pack(*reduce, schedule_.packed.front(), *schedule_.column, begin, panel_length(begin), schedule_.panel,
-              schedule_.width);
-      return;
+      if (reduce && (reduce->a == operand || reduce->b == operand)) return *reduce;
     }
+    ensure(false, "a schedule copies what no contraction reads");
+    return *reduction(k_.pool(), schedule_.stages.front());
+  }
+
+  void pack(llvm::Value* begin) {
+    const ExprId operand = schedule_.packed.front();
+    const Reduce reduce = contraction_of(operand);
+    k_.pack(reduce, operand, *schedule_.column, begin, panel_length(begin), schedule_.panel, schedule_.width);
+  }
+
+  void pack_block() {
+    const Reduce reduce = contraction_of(*schedule_.block);
+    k_.pack_block(reduce, *schedule_.block, *schedule_.column, schedule_.width);
   }
 
   /// Full panels have a constant length; so has the one at the right edge, if it is known that there is one.
@@ -158,6 +170,7 @@ class PanelEmitter {
       space.rows = shape.rows;
       const auto columns = [&] {
         k_.within(space, [&] {
+          if (schedule_.block) pack_block();
           k_.cover(*schedule_.column, first_column, length, schedule_.width, single ? 1 : shape.vectors,
                    [&] { tile(); });
         });

@@ -85,6 +85,7 @@ Target make_target(InstructionSet asked) {
   if (!target) throw CompileError("finding this machine's code generator: " + error);
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  options.MCOptions.AsmVerbose = true;  // listings say where registers are spilled
   out.target_machine.reset(target->createTargetMachine(triple.str(), out.cpu, out.features, options, llvm::Reloc::PIC_,
                                                        llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default, true));
   if (!out.target_machine) throw CompileError(fmt::format("LLVM has no code generator for {}", triple.str()));

@@ -1,6 +1,6 @@
 #include <lathe/codegen/schedule.h>
 
-#include <lathe/codegen/merge.h>
+#include <lathe/codegen/nest.h>
 
 #include "llvm/harness.h"
 

@@ -34,7 +34,7 @@ void for_each_sample(F f) {
       try {
         f(*op, op->samples[i]);
       } catch (const std::exception& error) {
-        FAIL_CHECK(error.what());  // and on with the next op
+        FAIL_CHECK(std::string(error.what()));  // and on with the next op
       }
     }
   }

@@ -1,6 +1,8 @@
 // The whole of Lathe on its first job: what a training computes, not how fast.
 #include <cmath>
+#include <map>
 #include <random>
+#include <sstream>
 
 #include <doctest/doctest.h>
 
@@ -17,6 +19,7 @@
 #include <lathe/runtime/session.h>
 
 #include "../support/mlp_reference.h"
+#include "../support/temporary_folder.h"
 
 using namespace lathe;
 
@@ -55,6 +58,32 @@ Batch make_batch(std::int64_t size, std::uint32_t seed) {
     }
   }
   return batch;
+}
+
+/// The innermost loops of an assembly listing: from a label to the jump back to it, without another such jump between.
+std::vector<std::string> innermost_loops(const std::string& assembly) {
+  std::vector<std::string> lines;
+  std::istringstream stream(assembly);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  std::map<std::string, std::size_t> labels;
+  std::vector<std::string> loops;
+  std::size_t last_jump = 0;
+  for (std::size_t at = 0; at < lines.size(); ++at) {
+    const std::string& line = lines[at];
+    if (line.starts_with(".LBB")) labels[line.substr(0, line.find(':'))] = at;
+    if (!line.starts_with("\tj")) continue;
+    const std::size_t target = line.find(".LBB");
+    if (target == std::string::npos) continue;
+    const auto label = labels.find(line.substr(target, line.find_first_of(" \t", target) - target));
+    if (label == labels.end()) continue;  // forwards
+    if (label->second >= last_jump) {
+      std::string loop;
+      for (std::size_t i = label->second; i <= at; ++i) loop += lines[i] + "\n";
+      loops.push_back(loop);
+    }
+    last_jump = at;
+  }
+  return loops;
 }
 
 std::uint64_t train(const SessionOptions& options, int steps) {
@@ -121,6 +150,37 @@ TEST_CASE("threads, instruction sets, fusion and the interpreter make no differe
   CHECK(train({.threads = 1, .interpret = true}, 8) == expected);
   for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512}) {
     if (is_available(set)) CHECK(train({.threads = 1, .instruction_set = set}, 8) == expected);
+  }
+}
+
+TEST_CASE("contractions of the training step spill no register, and nothing calls a maths library") {
+  for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512}) {
+    if (!is_available(set)) continue;
+    CAPTURE(to_string(set));
+    const test::TemporaryFolder folder;
+    Classifier model;
+    Session session(model.graph, {.instruction_set = set, .dump = folder.path()});
+    session.prepare({model.loss, model.train}, {model.images, model.labels});
+    const std::string assembly = test::slurp(folder.path() / "00_mean" / "module.s");
+    std::size_t multiplying = 0;
+    for (const std::string& loop : innermost_loops(assembly)) {
+      // Polynomials have constants in memory; contractions have not.
+      if (loop.find("vfmadd231") == std::string::npos || loop.find(".LCPI") != std::string::npos) continue;
+      ++multiplying;
+      INFO(loop);
+      CHECK(loop.find("Spill") == std::string::npos);
+      CHECK(loop.find("Reload") == std::string::npos);
+      CHECK(loop.find("call") == std::string::npos);
+    }
+    CHECK(multiplying >= 4);  // two layers, and the gradients of their weights
+    std::istringstream stream(assembly);
+    for (std::string line; std::getline(stream, line);) {
+      if (!line.starts_with("\tcall")) continue;
+      INFO(line);
+      const bool own = line.find("lathe_fail") != std::string::npos || line.find("kernel_") != std::string::npos ||
+                       line.find("*") != std::string::npos || line.find("memmove") != std::string::npos;
+      CHECK(own);
+    }
   }
 }
 

@@ -74,6 +74,24 @@ TEST_CASE("an operand whose lines lie far apart is copied too") {
                             {.symbols = {{0}, {1}, {9}, {33}}, .portable = false});
 }
 
+TEST_CASE("arithmetic on what runs along rows is done a block of rows at a time") {
+  for (const std::int64_t columns : {10, 64, 130}) {
+    Builder b;
+    const Dim m = dim("m");
+    const TensorId x = b.input(u8, {m, 3, 7});
+    const TensorId w = b.input(f32, {21, columns});
+    const TensorId out = b.output(f32, {m, columns});
+    const Index i = b.outer(m, "i");
+    const Index j = b.outer(columns, "j");
+    const Index k = b.axis(3, "k");
+    const Index l = b.axis(7, "l");
+    const Expr pixel = cast(f32, b.load(x, {i, k, l})) * 0.5;
+    b.stage().yield(b.contract({k, l}, pixel, b.load(w, {Expr(k) * b.pool().extent(7) + Expr(l), j})), out, {i, j});
+    b.finish_kernel();
+    check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+  }
+}
+
 TEST_CASE("a copy is made anew where the operand changes within a batch, and once where it does not") {
   for (const bool changes : {false, true}) {
     Builder b;

@@ -1,0 +1,164 @@
+#include <lathe/codegen/nest.h>
+
+#include <algorithm>
+#include <optional>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include <lathe/codegen/access.h>
+
+namespace lathe {
+
+using namespace loop;  // the expression vocabulary is used throughout
+
+namespace {
+
+/// The divisions and remainders along outer axes that the kernel would compute.
+std::vector<ExprId> quotients_of(const Program& program, const Kernel& kernel) {
+  Accesses accesses(program, kernel.locals, kernel.stages);
+  std::unordered_set<ExprId> seen;
+  std::vector<ExprId> stack;
+  for (const Stage& stage : kernel.stages) {
+    for (const Yield& yield : stage.yields) {
+      stack.push_back(yield.value);
+      stack.push_back(accesses.target(yield));
+    }
+  }
+  std::vector<ExprId> quotients;
+  while (!stack.empty()) {
+    const ExprId id = stack.back();
+    stack.pop_back();
+    if (!seen.insert(id).second) continue;
+    const ExprNode& node = accesses.pool().node(id);
+    if (std::holds_alternative<Load>(node) || std::holds_alternative<Local>(node)) {
+      for (const auto& [atom, coefficient] : accesses.flat(id).terms) stack.push_back(atom);
+      continue;
+    }
+    if (const auto sum = accesses.linear(id)) {
+      for (const auto& [atom, coefficient] : sum->terms) stack.push_back(atom);
+      continue;
+    }
+    const auto* binary = std::get_if<Binary>(&node);
+    const bool divides = binary && (binary->op == BinaryOp::floor_div || binary->op == BinaryOp::mod);
+    if (divides && accesses.varies(id, kernel.outer)) quotients.push_back(id);
+    for (const ExprId operand : accesses.pool().operands(id)) stack.push_back(operand);
+  }
+  return quotients;
+}
+
+void substitute_indices(Substitution& substitute, Yield& yield) {
+  std::visit(
+      [&](auto& to) {
+        for (ExprId& index : to.indices) index = substitute(index);
+      },
+      yield.destination);
+}
+
+Kernel merge_pair(Pool& pool, const Kernel& kernel, std::size_t first) {
+  const AxisId a = kernel.outer[first];
+  const AxisId b = kernel.outer[first + 1];
+  const Dim inner = pool.axis(b).extent;
+  const AxisId both =
+      pool.make_axis(pool.axis(a).extent * inner, fmt::format("{}{}", pool.axis(a).name, pool.axis(b).name));
+  Substitution substitute(pool);
+  substitute.replace(a, floor_div(pool.index(both), pool.extent(inner)));
+  substitute.replace(b, mod(pool.index(both), pool.extent(inner)));
+  Kernel merged = kernel;
+  merged.outer[first] = both;
+  merged.outer.erase(merged.outer.begin() + static_cast<std::ptrdiff_t>(first) + 1);
+  for (Stage& stage : merged.stages) {
+    for (Yield& yield : stage.yields) {
+      yield.value = substitute(yield.value);
+      substitute_indices(substitute, yield);
+    }
+  }
+  return merged;
+}
+
+}  // namespace
+
+Kernel merge_outer_axes(const Program& program, Kernel kernel) {
+  Pool& pool = *program.pool;
+  std::erase_if(kernel.outer, [&](AxisId axis) { return pool.axis(axis).extent == Dim(1); });
+  if (kernel.outer.size() < 2) return kernel;
+  std::size_t quotients = quotients_of(program, kernel).size();
+  for (std::size_t first = kernel.outer.size() - 1; first-- > 0;) {
+    Kernel merged = merge_pair(pool, kernel, first);
+    const std::size_t after = quotients_of(program, merged).size();
+    if (after > quotients) continue;
+    kernel = std::move(merged);
+    quotients = after;
+  }
+  return kernel;
+}
+
+Kernel split_axes(Pool& pool, Kernel kernel, const std::map<AxisId, std::int64_t>& runs) {
+  if (runs.empty()) return kernel;
+  struct Parts {
+    AxisId run;
+    AxisId within;
+  };
+  std::map<AxisId, Parts> parts;
+  Substitution substitute(pool);
+  for (const auto& [axis, length] : runs) {
+    const AxisInfo whole = pool.axis(axis);
+    const Parts made{pool.make_axis(Dim(whole.extent.constant() / length), whole.name + "_run"),
+                     pool.make_axis(length, whole.name)};
+    parts.emplace(axis, made);
+    substitute.replace(axis, pool.index(made.run) * pool.extent(length) + pool.index(made.within));
+  }
+  const auto in_place = [&](const std::vector<AxisId>& axes) {
+    std::vector<AxisId> out;
+    for (const AxisId axis : axes) {
+      const auto found = parts.find(axis);
+      if (found != parts.end()) out.push_back(found->second.run);
+      out.push_back(found != parts.end() ? found->second.within : axis);
+    }
+    return out;
+  };
+  kernel.outer = in_place(kernel.outer);
+  std::stable_partition(kernel.outer.begin(), kernel.outer.end(), [&](AxisId axis) {
+    return std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return part.second.run == axis; });
+  });
+  for (Stage& stage : kernel.stages) {
+    stage.inner = in_place(stage.inner);
+    for (Yield& yield : stage.yields) {
+      if (const auto* found = std::get_if<Reduce>(&pool.node(yield.value))) {
+        const Reduce reduce = *found;
+        const Expr a = pool.wrap(substitute(reduce.a));
+        std::optional<Expr> b;
+        if (reduce.op == ReduceOp::contract) b = pool.wrap(substitute(reduce.b));
+        yield.value = pool.reduce(reduce.op, in_place(reduce.axes), a, b).id;
+      } else {
+        yield.value = substitute(yield.value);
+      }
+      substitute_indices(substitute, yield);
+    }
+  }
+  return kernel;
+}
+
+Kernel split_outer_axes(const Program& program, Kernel kernel) {
+  Pool& pool = *program.pool;
+  std::vector<ExprId> quotients = quotients_of(program, kernel);
+  for (std::size_t next = 0; next < quotients.size(); ++next) {
+    const auto& quotient = std::get<Binary>(pool.node(quotients[next]));
+    const auto* axis = std::get_if<AxisIndex>(&pool.node(quotient.a));
+    const auto* length = std::get_if<Extent>(&pool.node(quotient.b));
+    if (!axis || !length || !length->dim.is_constant()) continue;
+    const auto extent = pool.axis(axis->axis).extent.as_constant();
+    const std::int64_t run = length->dim.constant();
+    const bool is_outer = std::find(kernel.outer.begin(), kernel.outer.end(), axis->axis) != kernel.outer.end();
+    if (!is_outer || !extent || run <= 0 || *extent == 0 || *extent % run != 0) continue;
+    Kernel split = split_axes(pool, kernel, {{axis->axis, run}});
+    std::vector<ExprId> left = quotients_of(program, split);
+    if (left.size() >= quotients.size()) continue;
+    kernel = std::move(split);
+    quotients = std::move(left);
+    next = static_cast<std::size_t>(-1);
+  }
+  return kernel;
+}
+
+}  // namespace lathe

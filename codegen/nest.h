@@ -1,0 +1,23 @@
+#pragma once
+
+#include <map>
+
+#include <lathe/codegen/program.h>
+
+/// Rewrites of a kernel's loop nest that leave what it computes alone.
+namespace lathe {
+
+/// The same kernel over fewer outer axes: axes of extent 1 go, and neighbours become one axis wherever every access
+/// stays linear without divisions. So an element-wise kernel over whole arrays becomes one long loop.
+loop::Kernel merge_outer_axes(const Program& program, loop::Kernel kernel);
+
+/// The same kernel with axes cut into runs of a length that divides their extent: an axis becomes one over runs and one
+/// within a run. Sums keep their order. Runs of outer axes go outermost: a thread that takes neighbouring items stays
+/// within few of them.
+loop::Kernel split_axes(loop::Pool& pool, loop::Kernel kernel, const std::map<loop::AxisId, std::int64_t>& runs);
+
+/// Splits outer axes where that leaves fewer divisions: the channels of a grouped convolution, say, whose input depends
+/// on the group alone.
+loop::Kernel split_outer_axes(const Program& program, loop::Kernel kernel);
+
+}  // namespace lathe
