@@ -49,6 +49,7 @@ void train(const TrainingArguments& arguments) {
   const Tensor probabilities = classifier.predict(data.test_images);
   draw(arguments, data, history, probabilities);
   fmt::print("Pictures are in {}\n", arguments.out.string());
+  explain(arguments, model.training_step());
   if (arguments.json) write_file(*arguments.json, figures.dump(2) + "\n");
 }
 

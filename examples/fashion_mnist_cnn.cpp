@@ -60,6 +60,7 @@ void train(const TrainingArguments& arguments) {
   Sequential classifier{model, Softmax{}};
   draw(arguments, data, history, classifier.predict(data.test_images));
   fmt::print("Pictures are in {}\n", arguments.out.string());
+  explain(arguments, model.training_step());
   if (arguments.json) write_file(*arguments.json, report(model, history, test).dump(2) + "\n");
 }
 

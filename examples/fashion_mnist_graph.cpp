@@ -88,6 +88,7 @@ void train(const examples::TrainingArguments& arguments) {
   const auto best = std::ranges::max_element(first);
   fmt::print("The first test image is {} with {:.0f}%.\n",
              data::fashion_mnist_classes[static_cast<std::size_t>(best - first.begin())], 100 * *best);
+  examples::explain(arguments, step);
 }
 
 }  // namespace

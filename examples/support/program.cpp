@@ -7,10 +7,21 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "write_file.h"
+
 namespace lathe::examples {
 
 SessionOptions TrainingArguments::session() const {
-  return {.threads = threads, .instruction_set = parse_instruction_set(instruction_set), .seed = seed};
+  return {
+      .threads = threads, .instruction_set = parse_instruction_set(instruction_set), .profile = explain, .seed = seed};
+}
+
+void explain(const TrainingArguments& arguments, const Callable& step) {
+  if (!arguments.explain) return;
+  const Explanation why = step.explain();
+  const std::filesystem::path page = arguments.out / "explain.html";
+  write_file(page, to_html(why));
+  fmt::print("\n{}\nThe same as a page: {}\n", to_text(why), page.string());
 }
 
 int guarded(const std::function<void()>& body) {
@@ -36,6 +47,7 @@ int run_training_program(int argc, char** argv, const std::string& description,
   app.add_option("--data", arguments.data, "Folder with the four Fashion-MNIST files");
   app.add_option("--out", arguments.out, "Folder for the pictures");
   app.add_option("--json", arguments.json, "File for the figures of the run");
+  app.add_flag("--explain", arguments.explain, "Say what the training step's kernels do, and what they took");
   app.add_option("--instruction-set", arguments.instruction_set, "native, portable, avx2 or avx512");
   try {
     app.parse(argc, argv);

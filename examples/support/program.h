@@ -22,6 +22,7 @@ struct TrainingArguments {
   std::filesystem::path out = "out";
   std::optional<std::filesystem::path> json = std::nullopt;
   std::string instruction_set = "native";
+  bool explain = false;
 
   SessionOptions session() const;
 };
@@ -30,6 +31,10 @@ struct TrainingArguments {
 /// command line leaves out is as in `defaults`.
 int run_training_program(int argc, char** argv, const std::string& description,
                          const std::function<void(const TrainingArguments&)>& body, TrainingArguments defaults = {});
+
+/// With --explain: prints why the training step looks as it does and what its kernels took, and writes explain.html
+/// into the folder of --out.
+void explain(const TrainingArguments& arguments, const Callable& step);
 
 /// Runs `body`; an exception becomes a message on standard error and exit code 1.
 int guarded(const std::function<void()>& body);

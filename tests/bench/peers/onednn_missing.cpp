@@ -10,6 +10,18 @@ std::vector<Contestant> matmul(const MatmulProblem<float>&) {
   return {};
 }
 
+std::vector<Contestant> convolution(const ConvolutionProblem&) {
+  return {};
+}
+
+std::vector<Contestant> convolution_input_gradient(const ConvolutionProblem&) {
+  return {};
+}
+
+std::vector<Contestant> convolution_filter_gradient(const ConvolutionProblem&) {
+  return {};
+}
+
 std::vector<Contestant> training_step(const TrainingProblem&) {
   return {};
 }

@@ -21,6 +21,20 @@ struct MatmulProblem {
   int threads;
 };
 
+/// y = the convolution of square images with zeros around them and square windows, as many windows as pixels; and its
+/// gradients for dy. x: [batch, size, size, channels], filter: [window, window, channels, filters], dy: like y.
+struct ConvolutionProblem {
+  std::int64_t batch;
+  std::int64_t size;
+  std::int64_t channels;
+  std::int64_t filters;
+  std::int64_t window;
+  std::span<const float> x;
+  std::span<const float> filter;
+  std::span<const float> dy;
+  int threads;
+};
+
 /// A function of the rows of x.
 struct RowsProblem {
   std::int64_t rows;
@@ -54,6 +68,35 @@ struct TrainingProblem {
   std::span<const std::uint8_t> images;  // [examples, 784]
   std::span<const std::uint8_t> labels;  // [examples]
   Mlp initial;
+  std::int64_t batch;
+  std::uint64_t shuffle_seed;
+  int threads;
+};
+
+/// Two convolutions with windows of 3 x 3, each with ReLU and the largest of 2 x 2 pixels, and two dense layers.
+struct Cnn {
+  static constexpr std::int64_t first_filters = 32;
+  static constexpr std::int64_t second_filters = 64;
+  static constexpr std::int64_t last_side = 5;
+  static constexpr std::int64_t flat = last_side * last_side * second_filters;
+  static constexpr std::int64_t hidden = 128;
+  static constexpr std::int64_t classes = 10;
+  // In Lathe's layout: [height, width, in, out] and [in, out].
+  std::vector<float> k1;
+  std::vector<float> b1;
+  std::vector<float> k2;
+  std::vector<float> b2;
+  std::vector<float> w3;
+  std::vector<float> b3;
+  std::vector<float> w4;
+  std::vector<float> b4;
+};
+
+/// As TrainingProblem, of the convolutional network.
+struct CnnProblem {
+  std::span<const std::uint8_t> images;  // [examples, 784]
+  std::span<const std::uint8_t> labels;  // [examples]
+  Cnn initial;
   std::int64_t batch;
   std::uint64_t shuffle_seed;
   int threads;

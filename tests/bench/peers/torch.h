@@ -16,6 +16,8 @@ std::optional<std::string> description();
 /// With batches gathered as u8 and then scaled, and gathered from data that was scaled beforehand, in four times the
 /// memory.
 std::vector<Contestant> training_step(const TrainingProblem& problem);
+/// With images and filters as libtorch has them, and with channels last.
+std::vector<Contestant> cnn_step(const CnnProblem& problem);
 std::vector<Contestant> inference(const InferenceProblem& problem);
 
 std::vector<Contestant> softmax(const RowsProblem& problem);

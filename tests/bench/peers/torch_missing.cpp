@@ -10,6 +10,10 @@ std::vector<Contestant> training_step(const TrainingProblem&) {
   return {};
 }
 
+std::vector<Contestant> cnn_step(const CnnProblem&) {
+  return {};
+}
+
 std::vector<Contestant> inference(const InferenceProblem&) {
   return {};
 }
