@@ -19,7 +19,7 @@ namespace {
 // What the model takes of any current core: bytes it moves a cycle, from its own caches and from beyond.
 constexpr double near_bytes_per_cycle = 32;
 constexpr double far_bytes_per_cycle = 8;
-constexpr double near_bytes = 1 << 20;
+constexpr double near_bytes = 4 << 20;
 
 /// Cycles a nanosecond, from a chain of dependent multiplications and additions: four cycles a link everywhere.
 double core_frequency() {
