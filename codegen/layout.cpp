@@ -97,7 +97,8 @@ class PanelRewriter {
   }
 
   void rewrite(Kernel& kernel, std::vector<Step>&) {
-    kernel = split_axes(pool_, std::move(kernel), column_axes(kernel));
+    const std::map<AxisId, std::int64_t> columns = column_axes(kernel);
+    kernel = split_axes(pool_, std::move(kernel), columns);
     Accessor access(*this);
     for (Stage& stage : kernel.stages) {
       for (Yield& yield : stage.yields) {

@@ -8,8 +8,11 @@
 
 #include <lathe/ops/arithmetic.h>
 #include <lathe/ops/effect.h>
+#include <lathe/ops/gather.h>
 #include <lathe/ops/operators.h>
 #include <lathe/ops/random.h>
+#include <lathe/ops/reduce.h>
+#include <lathe/ops/shape.h>
 #include <lathe/ops/source.h>
 #include <lathe/ops/variable.h>
 
@@ -54,6 +57,45 @@ TEST_CASE("reads see the value from before the run, and an assignment gives the 
     CHECK(results[2] == vector({11}));
     CHECK(results[3] == vector({13}));
     CHECK(session.variable(v) == vector({3}));
+  });
+}
+
+TEST_CASE("a large variable is row-major wherever it is seen, however it is stored") {
+  on_every_engine([](SessionOptions options) {
+    std::string printed;
+    options.print = [&](std::string_view text) { printed = text; };
+    const auto numbered = [](float first) {
+      Tensor tensor(f32, {200, 192});
+      for (float& element : tensor.data<float>()) element = first++;
+      return tensor;
+    };
+    const Tensor start = numbered(0);
+    Graph g;
+    const Variable w = variable(g, "w", start);
+    const Value show = print(w.value);
+    const Value rows = constant(g, Tensor::from<std::int64_t>({3}, {7, 0, 7}));
+    const Value picked = gather(w.value, rows);
+    const Value sums = sum(w.value, {1});
+    const Value turned = transpose(w.value);
+    const Value add_to_rows = assign(w, scatter_add(w.value, rows, picked));
+    Session session(g, options);
+    session.initialize();
+    CHECK(session.variable(w) == start);
+    CHECK(session.run(w) == start);
+    session.run(show);
+    CHECK(printed == to_string(start));
+    CHECK(session.run(turned).at(5 * 200 + 9) == start.at(9 * 192 + 5));
+    CHECK(session.run(sums).at(2) == doctest::Approx(192.0 * (2 * 192) + 191 * 96));
+    CHECK(session.run(picked).at(192 + 100) == 100);
+
+    const Tensor other = numbered(1000);
+    session.set_variable(w, other);
+    CHECK(session.variable(w) == other);
+    session.run(add_to_rows);
+    const Tensor added = session.variable(w);
+    CHECK(added.at(7 * 192 + 3) == 3 * other.at(7 * 192 + 3));
+    CHECK(added.at(3) == 2 * other.at(3));
+    CHECK(added.at(8 * 192 + 3) == other.at(8 * 192 + 3));
   });
 }
 
