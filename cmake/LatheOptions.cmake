@@ -22,6 +22,12 @@ if(LATHE_SANITIZE)
   endif()
 endif()
 
+# The many test programs take GNU ld some minutes to link, mold seconds.
+find_program(LATHE_MOLD mold)
+if(LATHE_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
 add_library(lathe_llvm INTERFACE)
 target_include_directories(lathe_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
 separate_arguments(llvm_definitions NATIVE_COMMAND "${LLVM_DEFINITIONS}")

@@ -37,7 +37,8 @@ int guarded(const std::function<void()>& body) {
 int run_training_program(int argc, char** argv, const std::string& description,
                          const std::function<void(const TrainingArguments&)>& body, TrainingArguments arguments) {
   CLI::App app(description);
-  app.option_defaults()->always_capture_default();
+  // Of options given twice the last counts, so that scripts can put theirs first.
+  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--epochs", arguments.epochs, "Passes over the training images")->check(CLI::PositiveNumber);
   app.add_option("--batch", arguments.batch, "Images a training step")->check(CLI::PositiveNumber);
   app.add_option("--threads", arguments.threads, "Threads to run on; 0: all CPUs")->check(CLI::NonNegativeNumber);
