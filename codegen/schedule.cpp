@@ -1,6 +1,7 @@
 #include <lathe/codegen/schedule.h>
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include <fmt/format.h>
@@ -27,6 +28,8 @@ constexpr std::int64_t packed_bytes = 256 * 1024;
 constexpr std::int64_t packed_whole_bytes = 32 * 1024;
 /// And for what is computed of a block of rows.
 constexpr std::int64_t block_bytes = 128 * 1024;
+/// What a slice of a contraction reads should leave room there, too.
+constexpr std::int64_t slice_bytes = 512 * 1024;
 /// Lines this far apart share few places in the first-level cache, and hardly any prefetcher follows them.
 constexpr std::int64_t far_apart_bytes = 2048;
 /// Loads in a reduction run far more often than what surrounds it.
@@ -218,6 +221,38 @@ std::optional<ExprId> choose_block(Accesses& accesses, const Reduce& reduce, Axi
   return std::nullopt;
 }
 
+/// How many indices of the first reduced axis read as much as the cache holds, if that is less than a few times all of
+/// them; only for sums over several axes, whose first index reads much.
+std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const Reduce& reduce) {
+  const Pool& pool = accesses.pool();
+  const auto is_reduction = [&](const Stage& stage) { return reduction(pool, stage) != nullptr; };
+  const std::span<const Stage> stages = schedule.stages;
+  const bool suits = schedule.row && reduce.axes.size() > 1 && schedule.packed.empty() && !schedule.block &&
+                     is_reduction(stages.front()) && std::none_of(stages.begin() + 1, stages.end(), is_reduction);
+  if (!suits) return 0;
+  std::int64_t bytes = 0;  // that one index reads
+  for (const ExprId operand : {reduce.a, reduce.b}) {
+    if (!std::holds_alternative<Load>(pool.node(operand))) return 0;
+    std::int64_t elements = static_cast<std::int64_t>(size_of(pool.dtype(operand)));
+    for (const AxisId axis : std::span(reduce.axes).subspan(1)) {
+      const auto count = pool.axis(axis).extent.as_constant();
+      if (!count) return 0;
+      if (accesses.varies(operand, axis)) elements *= std::max<std::int64_t>(*count, 1);
+    }
+    if (accesses.varies(operand, *schedule.column)) elements *= schedule.panel;
+    if (accesses.varies(operand, *schedule.row)) {
+      elements *= std::min(pool.axis(*schedule.row).extent.as_constant().value_or(sliced_rows), sliced_rows);
+    }
+    bytes += elements;
+  }
+  const auto rows = pool.axis(*schedule.row).extent.as_constant();
+  if (rows && *rows <= schedule.rows()) return 0;
+  const std::int64_t most = std::clamp<std::int64_t>(slice_bytes / std::max<std::int64_t>(bytes, 1), 1, contract_chunk);
+  const std::int64_t slice = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(most)));
+  const auto all = pool.axis(reduce.axes.front()).extent.as_constant();
+  return all && *all <= 2 * slice ? 0 : slice;
+}
+
 }  // namespace
 
 const Reduce* reduction(const Pool& pool, const Stage& stage) {
@@ -376,6 +411,7 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
     out.tiles.push_back({tile_rows, std::min(vectors, panel_vectors)});
   }
   out.block = choose_block(accesses, *contraction, *out.column, out.rows() * std::int64_t{bytes});
+  out.slice = choose_slice(accesses, out, *contraction);
   return out;
 }
 
@@ -402,9 +438,10 @@ std::string to_string(const Schedule& schedule, const Pool& pool) {
       return fmt::format("map {}, {}: vectors of {}; panels of {} columns", name(schedule.row), name(schedule.column),
                          schedule.width, schedule.panel);
     case Schedule::Form::tile:
-      return fmt::format("tile {}, {}: {} vectors of {}; panels of {} columns{}", name(schedule.row),
+      return fmt::format("tile {}, {}: {} vectors of {}; panels of {} columns{}{}", name(schedule.row),
                          name(schedule.column), fmt::join(tiles, ", "), schedule.width, schedule.panel,
-                         schedule.packed.empty() ? "" : ", packed");
+                         schedule.packed.empty() ? "" : ", packed",
+                         schedule.slice == 0 ? "" : fmt::format("; sums in slices of {}", schedule.slice));
     case Schedule::Form::rows: break;
   }
   return fmt::format("rows {}: {} at once", name(schedule.row), schedule.rows());

@@ -22,6 +22,8 @@ struct Tile {
 /// covered by vectors, one (`row`) by blocks of rows; an item is one block of rows of one panel of columns, for one
 /// point of the `batch` axes. A contraction covers an item with register tiles; where the operand along the columns
 /// cannot be loaded in vectors, or its lines would push each other out of the cache, a panel of it is copied first.
+/// Where every block of rows would read more than the cache holds, all blocks take one slice of the sum after the
+/// other.
 struct Schedule {
   enum class Form {
     map,   // no reductions: rows outside, vectors of columns inside
@@ -38,6 +40,7 @@ struct Schedule {
   std::int64_t panel = 0;              // columns an item covers
   std::vector<loop::ExprId> packed;    // operands of contractions: copied panel by panel, or by `rows` whole
   std::optional<loop::ExprId> block;   // the operand along rows, if it takes arithmetic: computed block by block
+  std::int64_t slice = 0;              // first reduced indices of a contraction at a time; 0: all
   Dim work;                            // of the whole kernel, in operations on single elements
 
   int rows() const { return tiles.front().rows; }  // of a block
@@ -52,6 +55,8 @@ inline constexpr std::int64_t chunk_work = 500'000;
 inline constexpr std::int64_t parallel_work = 2'000'000;
 /// More chunks than these would not balance better.
 inline constexpr std::int64_t most_chunks = 128;
+/// Rows whose sums are kept in memory from slice to slice.
+inline constexpr std::int64_t sliced_rows = 256;
 /// Every chunk copies the panels it needs, which blocks of rows must pay for.
 inline constexpr std::int64_t packed_blocks = 16;
 

@@ -22,6 +22,15 @@ struct Space {
   int points() const { return rows * vectors; }
 };
 
+/// A part of a contraction's sum: indices [begin, end) of its first reduced axis, of which `begin` is a multiple of
+/// some power of two. What comes before is in memory: the chain so far, and the total of the chains before it.
+struct Slice {
+  llvm::Value* begin;
+  llvm::Value* end;
+  llvm::function_ref<llvm::Value*(int point)> chain;
+  llvm::function_ref<llvm::Value*(int point)> total;
+};
+
 /// Emits a kernel's expressions, accesses and reductions within one function. What has been computed is remembered and
 /// reused within its scope, once for all the points of the space that share it.
 class KernelEmitter : public FunctionEmitter {
@@ -56,7 +65,10 @@ class KernelEmitter : public FunctionEmitter {
   /// Evaluates stages that hold no reductions at every point, all stages of one point before the next point.
   void evaluate(std::span<const loop::Stage> stages);
   /// Evaluates a stage that is one reduction at every point.
-  void reduce(const loop::Stage& stage);
+  void reduce(const loop::Stage& stage) { deliver(stage, reduced(stage, nullptr)); }
+  /// The results of such a stage, for `deliver` to hand on to where they go; after the last slice, if there are slices.
+  Carried reduced(const loop::Stage& stage, const Slice* slice);
+  void deliver(const loop::Stage& stage, llvm::ArrayRef<llvm::Value*> results);
 
   /// Asks the cache for the next `length` elements that `access` reads from the bound column on.
   void prefetch(loop::ExprId access, llvm::Value* length);
@@ -165,7 +177,14 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Instruction* annotate(llvm::Instruction* instruction, loop::ExprId access);
   void find_buffers(std::span<const loop::Stage> stages);
 
-  Carried contract(const loop::Reduce& reduce, DType dtype, int rows, int vectors);
+  Carried contract(const loop::Reduce& reduce, DType dtype, int rows, int vectors, const Slice* slice);
+  Carried add_slice(const Slice& slice, DType dtype, const Carried& zeros, bool one_chain,
+                    llvm::function_ref<Carried(llvm::ArrayRef<llvm::Value*>)> chain);
+  struct Points {
+    int rows;
+    int vectors;
+  };
+  Points points_of(loop::ExprId reduced);
   Carried across_columns(const loop::Reduce& reduce, DType dtype, int rows, int vectors);
   llvm::Value* along_axis(const loop::Reduce& reduce, DType dtype);
   llvm::Value* fold_lanes(const loop::Reduce& reduce, DType dtype, llvm::Value* lanes);

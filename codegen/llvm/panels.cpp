@@ -59,7 +59,11 @@ class PanelEmitter {
         [&](llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
           llvm::Value* begin = first_column(panel);
           if (packs && !pack_once) pack(begin);
-          tiles(begin, first_row, end_row);
+          if (schedule_.slice > 0) {
+            slices(begin, first_row, end_row);
+          } else {
+            tiles(begin, first_row, end_row);
+          }
         });
   }
 
@@ -149,6 +153,29 @@ class PanelEmitter {
     k_.pack_block(reduce, *schedule_.block, *schedule_.column, schedule_.width);
   }
 
+  /// One slice of the sum for all rows, and then the next: what it reads stays in the cache.
+  void slices(llvm::Value* begin, llvm::Value* first_row, llvm::Value* end_row) {
+    const std::int64_t most_rows = (sliced_rows + schedule_.rows() - 1) / schedule_.rows() * schedule_.rows();
+    const ExprId sum = schedule_.stages.front().yields.front().value;
+    llvm::Type* type = k_.module.memory_type(k_.pool().dtype(sum));
+    const auto elements = static_cast<std::uint64_t>(most_rows * schedule_.panel);
+    llvm::AllocaInst* chains = k_.stack_array(type, elements, "chains");
+    llvm::AllocaInst* totals = k_.stack_array(type, elements, "totals");
+    const AxisId first = std::get<Reduce>(k_.pool().node(sum)).axes.front();
+    llvm::Value* extent = k_.extent(first);
+    // At least one slice: an empty sum is stored, too.
+    llvm::Value* all = k_.b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, extent, k_.number(1));
+    k_.advance(first_row, end_row, [&](llvm::Value* row) {
+      llvm::Value* last_row = k_.smaller(k_.b.CreateNSWAdd(row, k_.number(most_rows)), end_row);
+      k_.loop(k_.number(0), all, schedule_.slice, [&](llvm::Value* from) {
+        llvm::Value* to = k_.b.CreateNSWAdd(from, k_.number(schedule_.slice));
+        part_ = Part{from, k_.smaller(to, extent), k_.b.CreateICmpSGE(to, all), row, begin, type, chains, totals};
+        tiles(begin, row, last_row);
+      });
+      return last_row;
+    });
+  }
+
   /// Full panels have a constant length; so has the one at the right edge, if it is known that there is one.
   void tiles(llvm::Value* begin, llvm::Value* first_row, llvm::Value* end_row) {
     llvm::Value* length = panel_length(begin);
@@ -193,7 +220,37 @@ class PanelEmitter {
     }
   }
 
+  /// What one slice adds to a tile; with the last one the tile is done.
+  void tile_slice() {
+    const std::span<const Stage> stages = schedule_.stages;
+    const Space& space = k_.space();
+    llvm::Value* row = k_.b.CreateNSWSub(k_.bound(*schedule_.row), part_.first_row);
+    llvm::Value* column = k_.b.CreateNSWSub(k_.bound(*schedule_.column), part_.first_column);
+    llvm::Value* first = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(row, k_.number(schedule_.panel)), column);
+    const auto place = [&](llvm::AllocaInst* memory) {
+      return [this, memory, first, vectors = space.vectors](int point) {
+        const std::int64_t offset = point / vectors * schedule_.panel + std::int64_t{point % vectors} * schedule_.width;
+        return k_.b.CreateInBoundsGEP(part_.type, memory, k_.b.CreateNSWAdd(first, k_.number(offset)));
+      };
+    };
+    const auto chain = place(part_.chains);
+    const auto total = place(part_.totals);
+    const Slice slice{part_.begin, part_.end, chain, total};
+    const Carried sums = k_.reduced(stages.front(), &slice);
+    k_.branch(
+        part_.is_last,
+        [&] {
+          k_.deliver(stages.front(), sums);
+          if (stages.size() > 1) epilogue(stages.first(1), stages.subspan(1));
+        },
+        [] {});
+  }
+
   void tile() {
+    if (schedule_.slice > 0) {
+      tile_slice();
+      return;
+    }
     const std::span<const Stage> stages = schedule_.stages;
     std::size_t first = 0;
     while (first < stages.size()) {
@@ -263,8 +320,21 @@ class PanelEmitter {
     }
   }
 
+  /// Of a sum in slices: the one at hand, and where the tiles of these rows and columns keep theirs.
+  struct Part {
+    llvm::Value* begin;
+    llvm::Value* end;
+    llvm::Value* is_last;
+    llvm::Value* first_row;
+    llvm::Value* first_column;
+    llvm::Type* type;
+    llvm::AllocaInst* chains;
+    llvm::AllocaInst* totals;
+  };
+
   KernelEmitter& k_;
   const Schedule& schedule_;
+  Part part_{};
 };
 
 }  // namespace

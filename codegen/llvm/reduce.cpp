@@ -8,25 +8,30 @@ namespace lathe::emit {
 
 using namespace loop;  // the expression vocabulary is used throughout
 
-void KernelEmitter::reduce(const Stage& stage) {
-  const ExprId reduced = stage.yields.front().value;
-  const Reduce reduce = std::get<Reduce>(pool().node(reduced));
-  const DType dtype = pool().dtype(reduced);
-  const bool wide = varies(reduced);
+/// How many different results a reduction has in the space.
+KernelEmitter::Points KernelEmitter::points_of(ExprId reduced) {
   const bool by_row = space_.row && (accesses_.varies(reduced, *space_.row) || accesses_.facts(reduced).reads_local);
-  const int rows = by_row ? space_.rows : 1;
-  const int vectors = wide ? space_.vectors : 1;
+  return {.rows = by_row ? space_.rows : 1, .vectors = varies(reduced) ? space_.vectors : 1};
+}
+
+Carried KernelEmitter::reduced(const Stage& stage, const Slice* slice) {
+  const ExprId id = stage.yields.front().value;
+  const Reduce reduce = std::get<Reduce>(pool().node(id));
+  const DType dtype = pool().dtype(id);
+  const auto [rows, vectors] = points_of(id);
+  if (reduce.op == ReduceOp::contract) return contract(reduce, dtype, rows, vectors, slice);
+  if (varies(id)) return across_columns(reduce, dtype, rows, vectors);
   Carried results;
-  if (reduce.op == ReduceOp::contract) {
-    results = contract(reduce, dtype, rows, vectors);
-  } else if (wide) {
-    results = across_columns(reduce, dtype, rows, vectors);
-  } else {
-    for (row_ = 0; row_ < rows; ++row_) results.push_back(along_axis(reduce, dtype));
-  }
+  for (row_ = 0; row_ < rows; ++row_) results.push_back(along_axis(reduce, dtype));
+  row_ = 0;
+  return results;
+}
+
+void KernelEmitter::deliver(const Stage& stage, llvm::ArrayRef<llvm::Value*> results) {
+  const auto [rows, vectors] = points_of(stage.yields.front().value);
   for (row_ = 0; row_ < space_.rows; ++row_) {
     for (column_ = 0; column_ < space_.vectors; ++column_) {
-      const int point = (by_row ? row_ : 0) * vectors + (wide ? column_ : 0);
+      const int point = (rows > 1 ? row_ : 0) * vectors + (vectors > 1 ? column_ : 0);
       for (const Yield& yield : stage.yields) assign(yield, results[static_cast<std::size_t>(point)]);
     }
   }
@@ -35,7 +40,7 @@ void KernelEmitter::reduce(const Stage& stage) {
 }
 
 /// One chain of fused multiply-adds a point, all points in step; accumulators stay in registers.
-Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int vectors) {
+Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int vectors, const Slice* slice) {
   const bool wide = space_.column && (varies(reduce.a) || varies(reduce.b));
   llvm::Value* zero = llvm::Constant::getNullValue(module.type(dtype));
   if (wide) zero = splat(zero);
@@ -55,22 +60,64 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
   if (reduce.axes.empty()) return step(zeros);
   const AxisId first = reduce.axes.front();
   const auto rest = std::span(reduce.axes).subspan(1);
-  const auto chain = [&](llvm::Value* begin, llvm::Value* end) {
-    return loop(begin, end, 1, zeros, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> accumulators) {
+  const auto chain = [&](llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial) {
+    return loop(begin, end, 1, initial, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> accumulators) {
       bind(first, index);
       return nest(rest, accumulators, step);
     });
   };
   llvm::Value* end = extent(first);
   const auto constant = pool().axis(first).extent.as_constant();
-  if (constant && *constant <= contract_chunk) return chain(number(0), end);
+  const bool one_chain = constant && *constant <= contract_chunk;
+  if (slice) {
+    return add_slice(*slice, dtype, zeros, one_chain,
+                     [&](llvm::ArrayRef<llvm::Value*> initial) { return chain(slice->begin, slice->end, initial); });
+  }
+  if (one_chain) return chain(number(0), end, zeros);
   return loop(number(0), end, contract_chunk, zeros, [&](llvm::Value* begin, llvm::ArrayRef<llvm::Value*> totals) {
-    Carried sums = chain(begin, smaller(b.CreateNSWAdd(begin, number(contract_chunk)), end));
+    Carried sums = chain(begin, smaller(b.CreateNSWAdd(begin, number(contract_chunk)), end), zeros);
     llvm::Value* is_first = b.CreateICmpEQ(begin, number(0));
     for (std::size_t i = 0; i < sums.size(); ++i) {
       sums[i] = b.CreateSelect(is_first, sums[i], arithmetic_.binary(BinaryOp::add, dtype, totals[i], sums[i]));
     }
     return sums;
+  });
+}
+
+/// Goes on with the chains in memory, or with new ones at every multiple of `contract_chunk`. Returns the totals.
+Carried KernelEmitter::add_slice(const Slice& slice, DType dtype, const Carried& zeros, bool one_chain,
+                                 llvm::function_ref<Carried(llvm::ArrayRef<llvm::Value*>)> chain) {
+  llvm::Type* type = zeros.front()->getType();
+  const int points = static_cast<int>(zeros.size());
+  const auto load = [&](llvm::Value* at) { return b.CreateAlignedLoad(type, at, llvm::Align(size_of(dtype))); };
+  const auto store = [&](llvm::Value* made, llvm::Value* at) {
+    b.CreateAlignedStore(made, at, llvm::Align(size_of(dtype)));
+  };
+  const auto add = [&](llvm::Value* x, llvm::Value* y) { return arithmetic_.binary(BinaryOp::add, dtype, x, y); };
+  llvm::Value* within = b.CreateAnd(slice.begin, number(contract_chunk - 1));
+  llvm::Value* fresh = b.CreateICmpEQ(one_chain ? slice.begin : within, number(0));
+  if (!one_chain) {
+    when(b.CreateAnd(fresh, b.CreateICmpSGT(slice.begin, number(0))), {}, [&] {
+      llvm::Value* is_first = b.CreateICmpEQ(slice.begin, number(contract_chunk));
+      for (int i = 0; i < points; ++i) {
+        llvm::Value* sum = load(slice.chain(i));
+        store(b.CreateSelect(is_first, sum, add(load(slice.total(i)), sum)), slice.total(i));
+      }
+      return Carried{};
+    });
+  }
+  const Carried initial = when(b.CreateNot(fresh), zeros, [&] {
+    Carried out;
+    for (int i = 0; i < points; ++i) out.push_back(load(slice.chain(i)));
+    return out;
+  });
+  Carried sums = chain(initial);
+  for (int i = 0; i < points; ++i) store(sums[static_cast<std::size_t>(i)], slice.chain(i));
+  if (one_chain) return sums;
+  return when(b.CreateICmpSGE(slice.begin, number(contract_chunk)), sums, [&] {
+    Carried out;
+    for (int i = 0; i < points; ++i) out.push_back(add(load(slice.total(i)), sums[static_cast<std::size_t>(i)]));
+    return out;
   });
 }
 

@@ -1,3 +1,5 @@
+#include <lathe/codegen/schedule.h>
+
 #include "harness.h"
 
 using namespace lathe;
@@ -22,7 +24,47 @@ Program matmul(const Dim& m, const Dim& k, const Dim& n, bool transpose_a, bool 
   return b.program;
 }
 
+/// out[i, j] = sum over n and h of x[n, h, i] * w[n, h, j], and twice that: long sums over two axes.
+Program double_sum(std::int64_t h, std::int64_t columns) {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, h, 20});
+  const TensorId w = b.input(f32, {n, h, columns});
+  const TensorId out = b.output(f32, {20, columns});
+  const TensorId twice = b.output(f32, {20, columns});
+  const Index i = b.outer(20, "i");
+  const Index j = b.outer(columns, "j");
+  const Index p = b.axis(n, "p");
+  const Index q = b.axis(h, "q");
+  const LocalId sum = b.local(f32);
+  const Expr product = b.contract({p, q}, b.load(x, {p, q, i}), b.load(w, {p, q, j}));
+  b.stage().yield(product, out, {i, j}).yield(product, sum);
+  b.stage().yield(b.read(sum) + b.read(sum), twice, {i, j});
+  b.finish_kernel();
+  return b.program;
+}
+
 }  // namespace
+
+TEST_CASE("a sum that reads more than the cache holds goes on where its last slice stopped") {
+  for (const std::int64_t columns : {24, 130}) {
+    const Program program = double_sum(400, columns);
+    const Schedule plan =
+        schedule(program, std::get<Kernel>(program.steps.front()), machine_model(InstructionSet::avx512));
+    CHECK(plan.slice > 0);
+    CHECK(plan.slice < 5);
+    check_against_interpreter(program, {.symbols = {{0}, {1}, {5}, {8}}, .portable = false});
+  }
+}
+
+TEST_CASE("slices of a sum keep the chains that a long sum consists of") {
+  const Program program = double_sum(2, 17);
+  const Schedule plan =
+      schedule(program, std::get<Kernel>(program.steps.front()), machine_model(InstructionSet::avx512));
+  CHECK(plan.slice > 0);
+  CHECK(plan.slice < contract_chunk);
+  check_against_interpreter(program, {.symbols = {{4096}, {4097}, {9001}}, .portable = false});
+}
 
 TEST_CASE("a matrix product is the same chain of fused multiply-adds at every number of rows") {
   for (const std::int64_t n : {1, 10, 16, 32, 48, 50, 80, 128}) {
