@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include <lathe/codegen/nest.h>
+
 namespace lathe {
 namespace {
 
@@ -163,9 +165,8 @@ class Dissolver {
     const loop::Pool& pool = *lowered_.pool;
     const std::vector<loop::AxisId>& axes = lowered_.definition(id)->axes;
     if (axes.empty()) return false;
-    Dim length = 1;
-    for (const loop::AxisId axis : lowered_.reduction(id)->axes) length = length * pool.axis(axis).extent;
-    if (!length.is_constant() || length.constant() > loop::contract_chunk) return false;
+    const std::optional<std::int64_t> length = reduced_length(pool, *lowered_.reduction(id));
+    if (!length || *length > loop::contract_chunk) return false;
     const std::vector<ExprId> parts = post_order(pool, load.indices);
     return std::none_of(parts.begin(), parts.end(), [&](ExprId part) {
       const auto* index = std::get_if<loop::AxisIndex>(&pool.node(part));

@@ -78,6 +78,12 @@ Kernel merge_pair(Pool& pool, const Kernel& kernel, std::size_t first) {
 
 }  // namespace
 
+std::optional<std::int64_t> reduced_length(const Pool& pool, const Reduce& reduce) {
+  Dim length = 1;
+  for (const AxisId axis : reduce.axes) length = length * pool.axis(axis).extent;
+  return length.as_constant();
+}
+
 Kernel merge_outer_axes(const Program& program, Kernel kernel) {
   Pool& pool = *program.pool;
   std::erase_if(kernel.outer, [&](AxisId axis) { return pool.axis(axis).extent == Dim(1); });

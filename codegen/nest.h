@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include <lathe/codegen/program.h>
 
@@ -19,5 +20,8 @@ loop::Kernel split_axes(loop::Pool& pool, loop::Kernel kernel, const std::map<lo
 /// Splits outer axes where that leaves fewer divisions: the channels of a grouped convolution, say, whose input depends
 /// on the group alone.
 loop::Kernel split_outer_axes(const Program& program, loop::Kernel kernel);
+
+/// How many elements a reduction combines, if it is known.
+std::optional<std::int64_t> reduced_length(const loop::Pool& pool, const loop::Reduce& reduce);
 
 }  // namespace lathe

@@ -162,13 +162,6 @@ int rows_at_once(const Program& program, const Kernel& kernel, const Dim& rows, 
   return static_cast<int>(std::clamp<std::int64_t>(row_scratch_bytes / row_bytes, 1, most));
 }
 
-/// How many products a contraction adds up, if it is known.
-std::optional<std::int64_t> reduced_length(const Pool& pool, const Reduce& reduce) {
-  Dim length = 1;
-  for (const AxisId axis : reduce.axes) length = length * pool.axis(axis).extent;
-  return length.as_constant();
-}
-
 /// The operand of `reduce` to copy: it runs along the columns, is the same for all rows, and its lines are hard to
 /// load.
 std::optional<ExprId> choose_packed(Accesses& accesses, const Reduce& reduce, AxisId column,
@@ -221,8 +214,8 @@ std::optional<ExprId> choose_block(Accesses& accesses, const Reduce& reduce, Axi
   return std::nullopt;
 }
 
-/// How many indices of the first reduced axis read as much as the cache holds, if that is less than a few times all of
-/// them; only for sums over several axes, whose first index reads much.
+/// How many indices of the first reduced axis read as much as the cache holds; 0 where that is half of them or more.
+/// Only for sums over several axes, where one index reads much.
 std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const Reduce& reduce) {
   const Pool& pool = accesses.pool();
   const auto is_reduction = [&](const Stage& stage) { return reduction(pool, stage) != nullptr; };
@@ -233,17 +226,17 @@ std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const Re
   std::int64_t bytes = 0;  // that one index reads
   for (const ExprId operand : {reduce.a, reduce.b}) {
     if (!std::holds_alternative<Load>(pool.node(operand))) return 0;
-    std::int64_t elements = static_cast<std::int64_t>(size_of(pool.dtype(operand)));
+    std::int64_t read = static_cast<std::int64_t>(size_of(pool.dtype(operand)));
     for (const AxisId axis : std::span(reduce.axes).subspan(1)) {
       const auto count = pool.axis(axis).extent.as_constant();
       if (!count) return 0;
-      if (accesses.varies(operand, axis)) elements *= std::max<std::int64_t>(*count, 1);
+      if (accesses.varies(operand, axis)) read *= std::max<std::int64_t>(*count, 1);
     }
-    if (accesses.varies(operand, *schedule.column)) elements *= schedule.panel;
+    if (accesses.varies(operand, *schedule.column)) read *= schedule.panel;
     if (accesses.varies(operand, *schedule.row)) {
-      elements *= std::min(pool.axis(*schedule.row).extent.as_constant().value_or(sliced_rows), sliced_rows);
+      read *= std::min(pool.axis(*schedule.row).extent.as_constant().value_or(sliced_rows), sliced_rows);
     }
-    bytes += elements;
+    bytes += read;
   }
   const auto rows = pool.axis(*schedule.row).extent.as_constant();
   if (rows && *rows <= schedule.rows()) return 0;

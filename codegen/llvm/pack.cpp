@@ -1,5 +1,6 @@
 // Panels of a contraction's operand, copied to where they can be loaded in whole vectors and stay in the cache.
 #include <lathe/codegen/llvm/kernel.h>
+#include <lathe/codegen/nest.h>
 
 namespace lathe::emit {
 
@@ -56,8 +57,7 @@ llvm::Value* KernelEmitter::load_packed(const Packed& packed) {
 
 void KernelEmitter::pack(const Reduce& reduce, ExprId operand, AxisId column, llvm::Value* begin, llvm::Value* length,
                          std::int64_t panel, int width) {
-  std::int64_t elements = panel;
-  for (const AxisId axis : reduce.axes) elements *= pool().axis(axis).extent.constant();
+  const std::int64_t elements = panel * *reduced_length(pool(), reduce);
   const Packed packed{operand, reduce.axes, column, packed_memory(operand, elements), panel, begin, 0};
   std::erase_if(packed_, [&](const Packed& old) { return old.operand == operand; });
   if (!reduce.axes.empty() && !contiguous(operand, column) && contiguous(operand, reduce.axes.back())) {
@@ -75,8 +75,7 @@ void KernelEmitter::pack(const Reduce& reduce, ExprId operand, AxisId column, ll
 
 void KernelEmitter::pack_block(const Reduce& reduce, ExprId operand, AxisId column, int width) {
   const DType dtype = pool().dtype(operand);
-  std::int64_t elements = 1;
-  for (const AxisId axis : reduce.axes) elements *= pool().axis(axis).extent.constant();
+  const std::int64_t elements = *reduced_length(pool(), reduce);
   const std::int64_t line = 64 / static_cast<std::int64_t>(size_of(dtype));
   const std::int64_t row_elements = (elements + line - 1) / line * line;
   const Packed packed{operand, reduce.axes, column,      packed_memory(operand, row_elements * space_.rows),

@@ -1,6 +1,5 @@
 #include <memory>
 
-#include "batch_order.h"
 #include "torch.h"
 #include "torch_support.h"
 
@@ -52,52 +51,18 @@ struct Model {
   }
 };
 
-class Trainer {
- public:
-  Trainer(const CnnProblem& problem, const Layout& layout)
-      : model_(problem.initial, layout.format),
-        optimizer_(model_.parameters(), torch::optim::AdamOptions(0.001).eps(1e-7)),
-        order_(static_cast<std::int64_t>(problem.labels.size()), problem.batch, problem.shuffle_seed),
-        format_(layout.format) {
-    const auto count = static_cast<std::int64_t>(problem.labels.size());
-    images_ = torch::from_blob(const_cast<std::uint8_t*>(problem.images.data()), {count, 1, 28, 28}, torch::kByte);
-    labels_ = torch::from_blob(const_cast<std::uint8_t*>(problem.labels.data()), {count}, torch::kByte);
-    labels_ = labels_.to(torch::kLong);
-  }
-
-  void step() {
-    const auto examples = order_.next();
-    const auto index = torch::from_blob(const_cast<std::int64_t*>(examples.data()),
-                                        {static_cast<std::int64_t>(examples.size())}, torch::kLong);
-    const auto x = images_.index_select(0, index).to(torch::kFloat).mul_(1.0 / 255).contiguous(format_);
-    optimizer_.zero_grad();
-    const auto loss = torch::nn::functional::cross_entropy(model_.logits(x), labels_.index_select(0, index));
-    loss.backward();
-    optimizer_.step();
-    loss_ = loss.item<float>();
-  }
-  float loss() const { return loss_; }
-
- private:
-  Model model_;
-  torch::optim::Adam optimizer_;
-  BatchOrder order_;
-  torch::MemoryFormat format_;
-  torch::Tensor images_;
-  torch::Tensor labels_;
-  float loss_ = 0;
-};
-
 }  // namespace
 
 std::vector<Contestant> cnn_step(const CnnProblem& problem) {
+  const auto images = borrow(problem.images, {static_cast<std::int64_t>(problem.labels.size()), 1, 28, 28});
   std::vector<Contestant> contestants;
   for (const Layout& layout : layouts) {
-    const auto trainer = std::make_shared<Trainer>(problem, layout);
-    contestants.push_back({.name = layout.name,
-                           .run = [trainer] { trainer->step(); },
-                           .result = [trainer] { return std::vector<double>{trainer->loss()}; },
-                           .prepare = [threads = problem.threads] { at::set_num_threads(threads); }});
+    const auto prepare = [format = layout.format](const torch::Tensor& batch) {
+      return batch.to(torch::kFloat).mul_(1.0 / 255).contiguous(format);
+    };
+    const auto trainer =
+        std::make_shared<Trainer<Model>>(problem, Model(problem.initial, layout.format), images, prepare);
+    contestants.push_back(steps_of(layout.name, trainer, problem.threads));
   }
   return contestants;
 }
