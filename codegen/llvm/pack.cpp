@@ -61,7 +61,8 @@ void KernelEmitter::pack(const Reduce& reduce, ExprId operand, AxisId column, ll
   const Packed packed{operand, reduce.axes, column, packed_memory(operand, elements), panel, begin, 0};
   std::erase_if(packed_, [&](const Packed& old) { return old.operand == operand; });
   if (!reduce.axes.empty() && !contiguous(operand, column) && contiguous(operand, reduce.axes.back())) {
-    pack_transposed(packed, length, width);
+    const int lanes = module.target.machine.vector_bits / 8 / static_cast<int>(size_of(pool().dtype(operand)));
+    pack_transposed(packed, length, std::min(lanes, width));  // more would not fit into the registers
   } else {
     nest(reduce.axes, [&] {
       vectors(column, begin, length, width, [&] {
@@ -138,7 +139,8 @@ void KernelEmitter::pack_transposed(const Packed& packed, llvm::Value* length, i
     rows = transpose(rows);
     for (std::int64_t i = 0; i < count; ++i) {
       bind(last, b.CreateNSWAdd(first_line, number(i)));
-      b.CreateAlignedStore(rows[static_cast<std::size_t>(i)], packed_element(packed, column), llvm::Align(64));
+      const std::size_t bytes = static_cast<std::size_t>(width) * size_of(pool().dtype(packed.operand));
+      b.CreateAlignedStore(rows[static_cast<std::size_t>(i)], packed_element(packed, column), llvm::Align(bytes));
     }
   };
   nest(std::span(packed.axes).first(packed.axes.size() - 1), [&] {
