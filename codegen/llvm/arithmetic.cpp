@@ -114,11 +114,16 @@ llvm::Value* Arithmetic::compare(BinaryOp op, DType dtype, llvm::Value* a, llvm:
   }
 }
 
-// a > b or a is NaN ? a : b. The first select alone is one instruction, which gives b wherever either is NaN.
+// a > b or a is NaN ? a : b. The first select alone is one instruction, which gives b wherever either is NaN. Were `a`
+// what the second one gives, LLVM would make one select of both, and three instructions of that.
 llvm::Value* Arithmetic::larger(BinaryOp op, DType dtype, llvm::Value* a, llvm::Value* b) {
-  llvm::Value* chosen = b_.CreateSelect(compare(op == BinaryOp::max ? BinaryOp::gt : BinaryOp::lt, dtype, a, b), a, b);
-  if (!is_float(dtype) || is_number(a)) return chosen;
-  return b_.CreateSelect(b_.CreateFCmpUNO(a, llvm::Constant::getNullValue(a->getType())), a, chosen);
+  const auto choose = [&](llvm::Value* x, llvm::Value* y) {
+    return b_.CreateSelect(compare(op == BinaryOp::max ? BinaryOp::gt : BinaryOp::lt, dtype, x, y), x, y);
+  };
+  if (!is_float(dtype) || is_number(a)) return choose(a, b);
+  if (is_number(b) && !llvm::cast<llvm::Constant>(b)->isZeroValue()) return choose(b, a);  // zeros may differ in sign
+  llvm::Value* unordered = b_.CreateFCmpUNO(a, llvm::Constant::getNullValue(a->getType()));
+  return b_.CreateSelect(unordered, llvm::ConstantFP::getNaN(a->getType()), choose(a, b));
 }
 
 llvm::Value* Arithmetic::divide(DType dtype, llvm::Value* a, llvm::Value* b) {
@@ -264,8 +269,8 @@ llvm::Value* Arithmetic::combine(ReduceOp op, DType dtype, llvm::Value* a, llvm:
     case ReduceOp::contract: break;
     case ReduceOp::sum: return binary(BinaryOp::add, dtype, a, b);
     case ReduceOp::prod: return binary(BinaryOp::mul, dtype, a, b);
-    case ReduceOp::max: return binary(BinaryOp::max, dtype, a, b);
-    case ReduceOp::min: return binary(BinaryOp::min, dtype, a, b);
+    case ReduceOp::max: return binary(BinaryOp::max, dtype, b, a);
+    case ReduceOp::min: return binary(BinaryOp::min, dtype, b, a);
     case ReduceOp::any: return cast(boolean, dtype, b_.CreateOr(cast(dtype, boolean, a), cast(dtype, boolean, b)));
     case ReduceOp::all: return cast(boolean, dtype, b_.CreateAnd(cast(dtype, boolean, a), cast(dtype, boolean, b)));
   }

@@ -25,6 +25,7 @@ KernelEmitter::KernelEmitter(ModuleEmitter& module_, llvm::Function* function_, 
       scopes_(1) {
   scratch_row_ = number(0);
   find_buffers(stages);
+  find_coefficients(stages);
 }
 
 // Tensors in one place are one buffer; different places of the arena that one kernel uses do not overlap.
@@ -67,6 +68,44 @@ void KernelEmitter::find_buffers(std::span<const Stage> stages) {
     }
     buffers_[tensor] = {llvm::MDNode::get(module.context, {scope}), llvm::MDNode::get(module.context, others)};
   }
+}
+
+// LLVM hoists every constant out of a loop, and where that takes all registers moves them around among themselves at
+// each turn. So coefficients of polynomials beyond the first few are read from memory by what uses them, which takes no
+// longer. Machines with few registers are left alone: there LLVM does so by itself.
+void KernelEmitter::find_coefficients(std::span<const Stage> stages) {
+  const auto registers = static_cast<std::size_t>(module.target.machine.vector_registers);
+  if (registers < 32) return;
+  std::vector<ExprId> roots;
+  for (const Stage& stage : stages) {
+    for (const Yield& yield : stage.yields) roots.push_back(yield.value);
+  }
+  constexpr std::size_t in_registers = 12;
+  std::size_t constants = 0;
+  std::unordered_set<ExprId> first;
+  std::unordered_set<ExprId> rest;
+  for (const ExprId id : post_order(pool(), roots)) {
+    const ExprNode& node = pool().node(id);
+    if (std::holds_alternative<Constant>(node) && is_float(pool().dtype(id))) ++constants;
+    const auto* fma = std::get_if<Fma>(&node);
+    if (!fma) continue;
+    for (const ExprId operand : {fma->a, fma->b, fma->c}) {
+      if (!std::holds_alternative<Constant>(pool().node(operand)) || first.contains(operand)) continue;
+      (first.size() < in_registers ? first : rest).insert(operand);
+    }
+  }
+  if (constants > registers / 2) coefficients_ = std::move(rest);
+}
+
+/// A constant as a vector, from memory that a store might write to, for all that LLVM knows.
+llvm::Value* KernelEmitter::coefficient(ExprId id, llvm::Constant* value) {
+  auto* wide = llvm::cast<llvm::Constant>(splat(value));
+  llvm::GlobalVariable*& memory = coefficient_memory_[{id, space_.width}];
+  if (!memory) {
+    memory = new llvm::GlobalVariable(module.module, wide->getType(), false, llvm::GlobalValue::InternalLinkage, wide,
+                                      "coefficient");
+  }
+  return b.CreateLoad(wide->getType(), memory);
 }
 
 llvm::Instruction* KernelEmitter::annotate(llvm::Instruction* instruction, ExprId access) {
@@ -163,7 +202,9 @@ llvm::Value* KernelEmitter::splat(llvm::Value* scalar) {
 llvm::Value* KernelEmitter::vector(ExprId id) {
   llvm::Value* made = value(id);
   if (!space_.column || made->getType()->isVectorTy()) return made;
-  if (llvm::isa<llvm::Constant>(made)) return splat(made);
+  if (auto* constant = llvm::dyn_cast<llvm::Constant>(made)) {
+    return coefficients_.contains(id) ? coefficient(id, constant) : splat(made);
+  }
   const Key splat_key = key(id, Form::splat);
   if (llvm::Value* found = known(splat_key)) return found;
   llvm::Value* wide = splat(made);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unordered_map>
+#include <unordered_set>
 
 #include <lathe/codegen/access.h>
 #include <lathe/codegen/llvm/arithmetic.h>
@@ -64,10 +65,12 @@ class KernelEmitter : public FunctionEmitter {
   void test(loop::ExprId check);
   /// Evaluates stages that hold no reductions at every point, all stages of one point before the next point.
   void evaluate(std::span<const loop::Stage> stages);
-  /// Evaluates a stage that is one reduction at every point.
-  void reduce(const loop::Stage& stage) { deliver(stage, reduced(stage, nullptr)); }
+  /// Evaluates a stage that is one reduction at every point, and `row` in the same loop if it joins that.
+  void reduce(const loop::Stage& stage, const loop::Stage* row = nullptr) {
+    deliver(stage, reduced(stage, nullptr, row));
+  }
   /// The results of such a stage, for `deliver` to hand on to where they go; after the last slice, if there are slices.
-  Carried reduced(const loop::Stage& stage, const Slice* slice);
+  Carried reduced(const loop::Stage& stage, const Slice* slice, const loop::Stage* row = nullptr);
   void deliver(const loop::Stage& stage, llvm::ArrayRef<llvm::Value*> results);
 
   /// Asks the cache for the next `length` elements that `access` reads from the bound column on.
@@ -176,6 +179,8 @@ class KernelEmitter : public FunctionEmitter {
   void assign(const loop::Yield& yield, llvm::Value* value);
   llvm::Instruction* annotate(llvm::Instruction* instruction, loop::ExprId access);
   void find_buffers(std::span<const loop::Stage> stages);
+  void find_coefficients(std::span<const loop::Stage> stages);
+  llvm::Value* coefficient(loop::ExprId constant, llvm::Constant* value);
 
   Carried contract(const loop::Reduce& reduce, DType dtype, int rows, int vectors, const Slice* slice);
   Carried add_slice(const Slice& slice, DType dtype, const Carried& zeros, bool one_chain,
@@ -186,7 +191,7 @@ class KernelEmitter : public FunctionEmitter {
   };
   Points points_of(loop::ExprId reduced);
   Carried across_columns(const loop::Reduce& reduce, DType dtype, int rows, int vectors);
-  llvm::Value* along_axis(const loop::Reduce& reduce, DType dtype);
+  llvm::Value* along_axis(const loop::Reduce& reduce, DType dtype, const loop::Stage* row);
   llvm::Value* fold_lanes(const loop::Reduce& reduce, DType dtype, llvm::Value* lanes);
 
   Accesses& accesses_;
@@ -202,6 +207,8 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* scratch_row_ = nullptr;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias
+  std::unordered_set<loop::ExprId> coefficients_;  // constants that are read from memory
+  std::map<std::pair<loop::ExprId, int>, llvm::GlobalVariable*> coefficient_memory_;
   std::vector<std::unordered_map<Key, Known, KeyHash>> scopes_;
   Space space_;
   int row_ = 0;  // the current point

@@ -14,7 +14,7 @@ KernelEmitter::Points KernelEmitter::points_of(ExprId reduced) {
   return {.rows = by_row ? space_.rows : 1, .vectors = varies(reduced) ? space_.vectors : 1};
 }
 
-Carried KernelEmitter::reduced(const Stage& stage, const Slice* slice) {
+Carried KernelEmitter::reduced(const Stage& stage, const Slice* slice, const Stage* row) {
   const ExprId id = stage.yields.front().value;
   const Reduce reduce = std::get<Reduce>(pool().node(id));
   const DType dtype = pool().dtype(id);
@@ -22,7 +22,7 @@ Carried KernelEmitter::reduced(const Stage& stage, const Slice* slice) {
   if (reduce.op == ReduceOp::contract) return contract(reduce, dtype, rows, vectors, slice);
   if (varies(id)) return across_columns(reduce, dtype, rows, vectors);
   Carried results;
-  for (row_ = 0; row_ < rows; ++row_) results.push_back(along_axis(reduce, dtype));
+  for (row_ = 0; row_ < rows; ++row_) results.push_back(along_axis(reduce, dtype, row));
   row_ = 0;
   return results;
 }
@@ -170,7 +170,7 @@ Carried KernelEmitter::across_columns(const Reduce& reduce, DType dtype, int row
 }
 
 /// The lanes of one vector are the reduction's lanes: for values that do not vary along the columns.
-llvm::Value* KernelEmitter::along_axis(const Reduce& reduce, DType dtype) {
+llvm::Value* KernelEmitter::along_axis(const Reduce& reduce, DType dtype, const Stage* row) {
   llvm::Constant* neutral = arithmetic_.neutral(reduce.op, dtype);
   if (reduce.axes.empty()) {
     llvm::Value* only = arithmetic_.combine(reduce.op, dtype, neutral, value(reduce.a));
@@ -183,6 +183,7 @@ llvm::Value* KernelEmitter::along_axis(const Reduce& reduce, DType dtype) {
   const Carried filled =
       nest(std::span(reduce.axes).first(reduce.axes.size() - 1), initial, [&](llvm::ArrayRef<llvm::Value*> outer) {
         return vectors(last, number(0), extent(last), lanes, outer, [&](llvm::ArrayRef<llvm::Value*> inner) {
+          if (row) evaluate({row, 1});
           llvm::Value* next = arithmetic_.combine(reduce.op, dtype, inner.front(), vector(reduce.a));
           if (space_.mask) next = b.CreateSelect(space_.mask, next, inner.front());
           return Carried{next};

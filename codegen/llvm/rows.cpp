@@ -112,7 +112,11 @@ class RowEmitter {
       k_.within(space, [&] {
         if (schedule_.row) k_.bind(*schedule_.row, k_.b.CreateNSWAdd(row, offset));
         k_.set_scratch_row(offset);
-        for (const Stage& stage : stages) single(stage);
+        for (std::size_t i = 0; i < stages.size(); ++i) {
+          const bool joined = i + 1 < stages.size() && joins(k_.pool(), stages[i], stages[i + 1]);
+          const Stage* row = joined ? &stages[i++] : nullptr;
+          single(stages[i], row);
+        }
       });
     };
     if (schedule_.rows() == 1) {
@@ -129,10 +133,11 @@ class RowEmitter {
     return vector_width(k_.pool(), values);
   }
 
-  void single(const Stage& stage) {
+  /// One stage; `row` is the one before it, if that runs in the same loop.
+  void single(const Stage& stage, const Stage* row) {
     const auto point = [&] {
       if (reduction(k_.pool(), stage)) {
-        k_.reduce(stage);
+        k_.reduce(stage, row);
       } else {
         k_.evaluate({&stage, 1});
       }

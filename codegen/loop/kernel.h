@@ -23,7 +23,7 @@
 ///   and the chains' sums are added up in ascending order.
 /// - sum, prod, max, min, any, all: `reduce_lanes(dtype)` lanes, each starting from the neutral element. Lane l takes
 ///   the elements whose index along the last reduced axis is l modulo the lanes, in ascending order of all axes. At the
-///   end lane l takes in lane l + n/2, for n = lanes, lanes/2, ..., 2.
+///   end lane l takes in lane l + n/2, for n = lanes, lanes/2, ..., 2. A lane takes in y as max(y, lane), min(y, lane).
 namespace lathe::loop {
 
 inline constexpr std::int64_t contract_chunk = 4096;

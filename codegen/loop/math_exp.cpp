@@ -77,30 +77,48 @@ Expr softplus(Expr x) {
   return named(max(x, number(x, 0)) + log1p_within(decay(x)), "softplus", x);
 }
 
-Expr erf(Expr x) {
-  const bool single = x.dtype() == f32;
-  const Expr a = abs(x);
-  const Expr z = a * a;
-  // erf(a) / a - 1 in a^2, minimax to 2^-31 below 0.92 and 2^-60 below 0.9.
-  const Expr p =
-      single
-          ? polynomial(z, {0x1.5f952cp-14, -0x1.ab107p-11, 0x1.54df2p-8, -0x1.b810eap-6, 0x1.ce2e24p-4, -0x1.812744p-2,
-                           0x1.06eba8p-3})
-          : polynomial(z, {-0x1.d24b66499b2dfp-31, 0x1.e29e613f5ba68p-27, -0x1.5d83633fc4c98p-23, 0x1.b9b75f25b2fcbp-20,
-                           -0x1.f4cf594dae537p-17, 0x1.f9a306297b70cp-14, -0x1.c02db3141e49fp-11, 0x1.565bcd0a323bfp-8,
-                           -0x1.b82ce31271e13p-6, 0x1.ce2f21a0427e2p-4, -0x1.812746b0379e2p-2, 0x1.06eba8214db69p-3});
-  // log(erfc(a)) in a, minimax for the error of erf itself: 2^-34 up to 3.93, 2^-58 up to 5.95, where erf rounds to 1.
-  const Expr c = min(a, number(x, single ? 3.93 : 5.95));
+namespace {
+
+/// erf(a) / a - 1 in z = a^2, minimax to 2^-27 below 0.88 and 2^-60 below 0.9.
+Expr erf_middle(Expr z) {
+  if (z.dtype() == f32) {
+    return polynomial(z,
+                      {-0x1.440ca8p-11, 0x1.4987eap-8, -0x1.b6e986p-6, 0x1.ce2082p-4, -0x1.812708p-2, 0x1.06eba6p-3});
+  }
+  return polynomial(z, {-0x1.d24b66499b2dfp-31, 0x1.e29e613f5ba68p-27, -0x1.5d83633fc4c98p-23, 0x1.b9b75f25b2fcbp-20,
+                        -0x1.f4cf594dae537p-17, 0x1.f9a306297b70cp-14, -0x1.c02db3141e49fp-11, 0x1.565bcd0a323bfp-8,
+                        -0x1.b82ce31271e13p-6, 0x1.ce2f21a0427e2p-4, -0x1.812746b0379e2p-2, 0x1.06eba8214db69p-3});
+}
+
+/// erfc(a) for a from there on, minimax for the error of 1 - erfc(a).
+Expr erf_tail(Expr a) {
+  if (a.dtype() == f32) {
+    // log2(erfc(a)), to 2^-29 up to 3.93, where erf rounds to 1; then 2^r, to 2^-23.7 of a number below 0.22.
+    const Expr g = polynomial(min(a, number(a, 3.93)), {0x1.2f3bc8p-12, -0x1.23dfbep-8, 0x1.08bb78p-5, -0x1.3420a4p-3,
+                                                        -0x1.d65dc4p-1, -0x1.a0921cp+0, -0x1.a71230p-13});
+    const Expr shifter = number(a, format(a).shifter);
+    const Expr shifted = g + shifter;
+    const Expr p = polynomial(g - (shifted - shifter), {0x1.5c08e2p-10, 0x1.3d0c54p-7, 0x1.c6b6e6p-5, 0x1.ebf918p-3,
+                                                        0x1.62e428p-1, 0x1.000002p+0});
+    return from_bits(bits_of(p) + (bits_of(shifted) << format(a).mantissa_bits), a.dtype());
+  }
+  // log(erfc(a)), to 2^-58 up to 5.95, where erf rounds to 1.
   const Expr g =
-      single
-          ? polynomial(c, {-0x1.1834f4p-21, -0x1.e034a6p-17, 0x1.9ffae6p-12, -0x1.09a6bcp-8, 0x1.97e2b8p-6,
-                           -0x1.ba6af6p-4, -0x1.445fcap-1, -0x1.21229ap+0, 0x1.506cc4p-13})
-          : polynomial(c, {0x1.811867b39075cp-40, -0x1.0cf5e26f01f9cp-34, 0x1.5fdc1f4018bcdp-30, -0x1.1e3167d6476c6p-26,
-                           0x1.43b8b6891f7e0p-23, -0x1.0d2a393dd9a18p-20, 0x1.51af1442b1cc3p-18, -0x1.3fc44a06a404fp-16,
-                           0x1.b6c12a520f770p-15, -0x1.6c686e244712fp-14, -0x1.f2a95e428bd1dp-17, 0x1.3976d6cfcdcddp-11,
-                           -0x1.c2c5abc02020dp-10, 0x1.efdc7e4a033c9p-13, 0x1.39112189a3e76p-6, -0x1.a4ea0217fa4c3p-4,
-                           -0x1.45f37cf28995fp-1, -0x1.20dd68e929301p+0, -0x1.23a68ac7a1399p-24});
-  const Expr magnitude = select(a >= (single ? 0.92 : 0.9), 1 - exp_within(g), fma(a, p, a));
+      polynomial(min(a, number(a, 5.95)),
+                 {0x1.811867b39075cp-40, -0x1.0cf5e26f01f9cp-34, 0x1.5fdc1f4018bcdp-30, -0x1.1e3167d6476c6p-26,
+                  0x1.43b8b6891f7e0p-23, -0x1.0d2a393dd9a18p-20, 0x1.51af1442b1cc3p-18, -0x1.3fc44a06a404fp-16,
+                  0x1.b6c12a520f770p-15, -0x1.6c686e244712fp-14, -0x1.f2a95e428bd1dp-17, 0x1.3976d6cfcdcddp-11,
+                  -0x1.c2c5abc02020dp-10, 0x1.efdc7e4a033c9p-13, 0x1.39112189a3e76p-6, -0x1.a4ea0217fa4c3p-4,
+                  -0x1.45f37cf28995fp-1, -0x1.20dd68e929301p+0, -0x1.23a68ac7a1399p-24});
+  return exp_within(g);
+}
+
+}  // namespace
+
+Expr erf(Expr x) {
+  const Expr a = abs(x);
+  const Expr near = fma(a, erf_middle(a * a), a);
+  const Expr magnitude = select(a >= (x.dtype() == f32 ? 0.88 : 0.9), 1 - erf_tail(a), near);
   return named(copy_sign(magnitude, x), "erf", x);
 }
 

@@ -244,15 +244,16 @@ T neutral(ReduceOp op) {
   return Limits::has_infinity ? Limits::infinity() : Limits::max();
 }
 
-/// How a lane takes in an element, or another lane. Not for contract.
+/// How lane a takes in an element, or another lane. Not for contract. The next element waits for the lane only as long
+/// as one instruction takes: whether b is NaN can be known before.
 template <class T>
 T combine(ReduceOp op, T a, T b) {
   switch (op) {
     case ReduceOp::contract: break;
     case ReduceOp::sum: return add(a, b);
     case ReduceOp::prod: return multiply(a, b);
-    case ReduceOp::max: return maximum(a, b);
-    case ReduceOp::min: return minimum(a, b);
+    case ReduceOp::max: return maximum(b, a);
+    case ReduceOp::min: return minimum(b, a);
     case ReduceOp::any: return a != T{0} || b != T{0} ? T{1} : T{0};
     case ReduceOp::all: return a != T{0} && b != T{0} ? T{1} : T{0};
   }

@@ -147,3 +147,24 @@ TEST_CASE("a reduction goes along rows or across columns, whichever is contiguou
   CHECK(form(true) == Schedule::Form::tile);
   CHECK(form(false) == Schedule::Form::rows);
 }
+
+TEST_CASE("a sum joins the loop that fills what it adds up, unless it reads that elsewhere") {
+  const auto joined = [](bool reversed) {
+    Builder b;
+    const TensorId x = b.input(f32, {dim("n"), 100});
+    const TensorId out = b.output(f32, {dim("n")});
+    const Index i = b.outer(dim("n"), "i");
+    const LocalId square = b.local(f32, {100});
+    const Index j = b.axis(100, "j");
+    b.stage({j}).yield(b.load(x, {i, j}) * b.load(x, {i, j}), square, {j});
+    const Index k = b.axis(100, "k");
+    const Expr at = reversed ? b.pool().extent(99) - k : static_cast<const Expr&>(k);
+    b.stage().yield(b.reduce(ReduceOp::sum, {k}, b.read(square, {at})), out, {i});
+    b.finish_kernel();
+    check_against_interpreter(b.program, {.symbols = {{5}}});
+    const Schedule made = schedule_of(b);
+    return joins(b.pool(), made.stages[0], made.stages[1]);
+  };
+  CHECK(joined(false));
+  CHECK_FALSE(joined(true));
+}

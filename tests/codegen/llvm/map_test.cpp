@@ -172,3 +172,18 @@ TEST_CASE("a kernel without axes computes scalars") {
   b.finish_kernel();
   check_against_interpreter(b.program, {});
 }
+
+TEST_CASE("more coefficients than registers do no harm") {
+  for (const DType dtype : {f32, f64}) {
+    Builder b;
+    const TensorId x = b.input(dtype, {dim("n")});
+    const TensorId out = b.output(dtype, {dim("n")});
+    const Index i = b.outer(dim("n"), "i");
+    const Expr at = b.load(x, {i});
+    Expr sum = at;
+    for (int k = 0; k < 40; ++k) sum = fma(sum, at * 0.01, constant_like(at, 1.0 / (k + 3)));
+    b.stage().yield(sum, out, {i});
+    b.finish_kernel();
+    check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+  }
+}
