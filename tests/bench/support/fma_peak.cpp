@@ -1,7 +1,11 @@
 #include "fma_peak.h"
 
 #include <algorithm>
+#include <barrier>
 #include <chrono>
+#include <numeric>
+#include <thread>
+#include <vector>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -75,5 +79,20 @@ double fma_peak_gflops() {
   return 0;
 }
 #endif
+
+double fma_peak_gflops(int threads) {
+  std::vector<double> rates(static_cast<std::size_t>(threads));
+  {
+    std::barrier start(threads);
+    std::vector<std::jthread> workers;  // joined before the barrier goes
+    for (double& rate : rates) {
+      workers.emplace_back([&] {
+        start.arrive_and_wait();
+        rate = fma_peak_gflops();
+      });
+    }
+  }
+  return std::accumulate(rates.begin(), rates.end(), 0.0);
+}
 
 }  // namespace lathe::bench

@@ -31,7 +31,9 @@ void describe_machine(const Setting& setting, Report& report) {
   report.describe("Lathe",
                   fmt::format("LLVM {}, compiles for {}", LATHE_LLVM_VERSION, lathe_target(setting.session(1))));
   report.describe("benchmarks compiled with", LATHE_COMPILER);
-  report.describe("FMA peak", fmt::format("{:.0f} GFLOP/s a core (f32)", setting.fma_peak_gflops));
+  const int cpus = usable_cpus();
+  report.describe("FMA peak", fmt::format("{:.0f} GFLOP/s a core (f32), {:.0f} GFLOP/s on {} thread{} at once",
+                                          setting.fma_peak_gflops, fma_peak_gflops(cpus), cpus, cpus == 1 ? "" : "s"));
   std::vector<std::string> rates = {fmt::format("{:.0f} GB/s in cache", copy_gbytes_per_second(bytes_in_cache, 1))};
   for (const int threads : std::set<int>{1, usable_cpus()}) {
     rates.push_back(fmt::format("{:.0f} GB/s out of cache on {} thread{}",
