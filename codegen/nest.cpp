@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <lathe/codegen/access.h>
+#include <lathe/codegen/schedule.h>
 
 namespace lathe {
 
@@ -77,6 +78,51 @@ Kernel merge_pair(Pool& pool, const Kernel& kernel, std::size_t first) {
 }
 
 }  // namespace
+
+void join_sums(Pool& pool, std::vector<Stage>& stages) {
+  for (std::size_t i = 0; i + 1 < stages.size(); ++i) {
+    const Stage& row = stages[i];
+    Stage& sum = stages[i + 1];
+    const Reduce* reduce = reduction(pool, sum);
+    if (!reduce || reduce->op == ReduceOp::contract || reduce->axes.size() != 1) continue;
+    if (row.inner.size() != 1 || reduction(pool, row)) continue;
+    const AxisId axis = row.inner.front();
+    const bool alone = std::all_of(sum.inner.begin(), sum.inner.end(),
+                                   [&](AxisId inner) { return pool.axis(inner).extent == Dim(1); });
+    if (!alone || pool.axis(axis).extent != pool.axis(reduce->axes.front()).extent) continue;
+    std::vector<ExprId> values;
+    std::vector<Destination> filled;
+    for (const Yield& yield : row.yields) {
+      values.push_back(yield.value);
+      filled.push_back(yield.destination);
+    }
+    if (vector_width(pool, values) != reduce_lanes(pool.dtype(reduce->a))) continue;
+    Substitution substitute(pool);
+    substitute.replace(reduce->axes.front(), pool.index(axis));
+    const ExprId roots[] = {substitute(reduce->a)};
+    // What is being filled may be read only where it has been.
+    const std::vector<ExprId> here = {pool.index(axis).id};
+    const std::vector<ExprId> read = post_order(pool, roots);
+    const bool follows = std::none_of(read.begin(), read.end(), [&](ExprId id) {
+      const auto* local = std::get_if<Local>(&pool.node(id));
+      const auto* load = std::get_if<Load>(&pool.node(id));
+      return std::any_of(filled.begin(), filled.end(), [&](const Destination& destination) {
+        const auto* to_local = std::get_if<ToLocal>(&destination);
+        const auto* to_tensor = std::get_if<ToTensor>(&destination);
+        if (local && to_local) return local->local == to_local->local && local->indices != here;
+        return load && to_tensor && load->tensor == to_tensor->tensor;
+      });
+    });
+    if (!follows) continue;
+    const ExprId joined = pool.reduce(reduce->op, {axis}, pool.wrap(roots[0])).id;
+    for (Yield& yield : sum.yields) yield.value = joined;
+  }
+}
+
+bool joins(const Pool& pool, const Stage& row, const Stage& sum) {
+  const Reduce* reduce = reduction(pool, sum);
+  return reduce && reduce->op != ReduceOp::contract && reduce->axes == row.inner && !reduction(pool, row);
+}
 
 std::optional<std::int64_t> reduced_length(const Pool& pool, const Reduce& reduce) {
   Dim length = 1;

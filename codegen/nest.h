@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <vector>
 
 #include <lathe/codegen/program.h>
 
@@ -20,6 +21,11 @@ loop::Kernel split_axes(loop::Pool& pool, loop::Kernel kernel, const std::map<lo
 /// Splits outer axes where that leaves fewer divisions: the channels of a grouped convolution, say, whose input depends
 /// on the group alone.
 loop::Kernel split_outer_axes(const Program& program, loop::Kernel kernel);
+
+/// A sum over what the stage before it puts into a row joins the loop of that stage: both then run along one axis.
+void join_sums(loop::Pool& pool, std::vector<loop::Stage>& stages);
+/// Whether the reduction `sum` runs in the loop of the stage before it, along that stage's own axis.
+bool joins(const loop::Pool& pool, const loop::Stage& row, const loop::Stage& sum);
 
 /// How many elements a reduction combines, if it is known.
 std::optional<std::int64_t> reduced_length(const loop::Pool& pool, const loop::Reduce& reduce);

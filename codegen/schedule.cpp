@@ -162,47 +162,6 @@ int rows_at_once(const Program& program, const Kernel& kernel, const Dim& rows, 
   return static_cast<int>(std::clamp<std::int64_t>(row_scratch_bytes / row_bytes, 1, most));
 }
 
-/// A sum over what the stage before it puts into a row joins the loop of that stage: both then run along one axis.
-void join_sums(Pool& pool, std::vector<Stage>& stages) {
-  for (std::size_t i = 0; i + 1 < stages.size(); ++i) {
-    const Stage& row = stages[i];
-    Stage& sum = stages[i + 1];
-    const Reduce* reduce = reduction(pool, sum);
-    if (!reduce || reduce->op == ReduceOp::contract || reduce->axes.size() != 1) continue;
-    if (row.inner.size() != 1 || reduction(pool, row)) continue;
-    const AxisId axis = row.inner.front();
-    const bool alone = std::all_of(sum.inner.begin(), sum.inner.end(),
-                                   [&](AxisId inner) { return pool.axis(inner).extent == Dim(1); });
-    if (!alone || pool.axis(axis).extent != pool.axis(reduce->axes.front()).extent) continue;
-    std::vector<ExprId> values;
-    std::vector<Destination> filled;
-    for (const Yield& yield : row.yields) {
-      values.push_back(yield.value);
-      filled.push_back(yield.destination);
-    }
-    if (vector_width(pool, values) != reduce_lanes(pool.dtype(reduce->a))) continue;
-    Substitution substitute(pool);
-    substitute.replace(reduce->axes.front(), pool.index(axis));
-    const ExprId roots[] = {substitute(reduce->a)};
-    // What is being filled may be read only where it has been.
-    const std::vector<ExprId> here = {pool.index(axis).id};
-    const std::vector<ExprId> read = post_order(pool, roots);
-    const bool follows = std::none_of(read.begin(), read.end(), [&](ExprId id) {
-      const auto* local = std::get_if<Local>(&pool.node(id));
-      const auto* load = std::get_if<Load>(&pool.node(id));
-      return std::any_of(filled.begin(), filled.end(), [&](const Destination& destination) {
-        const auto* to_local = std::get_if<ToLocal>(&destination);
-        const auto* to_tensor = std::get_if<ToTensor>(&destination);
-        if (local && to_local) return local->local == to_local->local && local->indices != here;
-        return load && to_tensor && load->tensor == to_tensor->tensor;
-      });
-    });
-    if (!follows) continue;
-    const ExprId joined = pool.reduce(reduce->op, {axis}, pool.wrap(roots[0])).id;
-    for (Yield& yield : sum.yields) yield.value = joined;
-  }
-}
-
 /// The operand of `reduce` to copy: it runs along the columns, is the same for all rows, and its lines are hard to
 /// load.
 std::optional<ExprId> choose_packed(Accesses& accesses, const Reduce& reduce, AxisId column,
@@ -288,11 +247,6 @@ std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const Re
 }
 
 }  // namespace
-
-bool joins(const Pool& pool, const Stage& row, const Stage& sum) {
-  const Reduce* reduce = reduction(pool, sum);
-  return reduce && reduce->op != ReduceOp::contract && reduce->axes == row.inner && !reduction(pool, row);
-}
 
 const Reduce* reduction(const Pool& pool, const Stage& stage) {
   return stage.yields.empty() ? nullptr : std::get_if<Reduce>(&pool.node(stage.yields.front().value));

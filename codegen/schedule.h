@@ -80,9 +80,6 @@ int vector_width(const loop::Pool& pool, std::span<const loop::ExprId> values);
 /// The reduction that all of the stage's yields store, if it is one.
 const loop::Reduce* reduction(const loop::Pool& pool, const loop::Stage& stage);
 
-/// Whether the reduction `sum` runs in the loop of the stage before it, along that stage's own axis.
-bool joins(const loop::Pool& pool, const loop::Stage& row, const loop::Stage& sum);
-
 /// Whether a stage of a `rows` kernel is a contraction that takes a block of rows at once.
 bool is_tiled(const loop::Pool& pool, const Schedule& schedule, const loop::Stage& stage);
 

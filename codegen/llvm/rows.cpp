@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include <lathe/codegen/llvm/kernel.h>
+#include <lathe/codegen/nest.h>
 
 namespace lathe::emit {
 
