@@ -4,12 +4,24 @@
 #include <cstring>
 #include <new>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <fmt/format.h>
 
 namespace lathe {
 namespace {
 
 constexpr std::size_t alignment = 64;
+
+/// Memory of this size is laid out in pages of it: with small ones, walking through a large tensor in strides would
+/// take a page's address anew at every step.
+constexpr std::size_t huge_page_bytes = std::size_t{2} << 20U;
+
+std::align_val_t alignment_of(std::size_t bytes) {
+  return std::align_val_t{bytes >= huge_page_bytes ? huge_page_bytes : alignment};
+}
 
 std::size_t bytes_for(DType dtype, std::span<const std::int64_t> shape) {
   for (const std::int64_t extent : shape) {
@@ -24,18 +36,22 @@ std::size_t bytes_for(DType dtype, std::span<const std::int64_t> shape) {
 
 }  // namespace
 
-void Tensor::Free::operator()(std::byte* bytes) const {
-  ::operator delete[](bytes, std::align_val_t{alignment});
+void Tensor::Free::operator()(std::byte* memory) const {
+  ::operator delete[](memory, alignment_of(capacity_bytes));
 }
 
 Tensor::Tensor(DType dtype, Extents shape) : dtype_(dtype), shape_(std::move(shape)) {
-  capacity_bytes_ = bytes_for(dtype_, shape_);
-  bytes_.reset(new (std::align_val_t{alignment}) std::byte[std::max(capacity_bytes_, alignment)]);
-  std::memset(bytes_.get(), 0, capacity_bytes_);
+  const std::size_t bytes = bytes_for(dtype_, shape_);
+  bytes_ = {new (alignment_of(bytes)) std::byte[std::max(bytes, alignment)], Free{bytes}};
+#if defined(__linux__)
+  // Advice: where the system does not take it, small pages do.
+  if (bytes >= huge_page_bytes) madvise(bytes_.get(), bytes / huge_page_bytes * huge_page_bytes, MADV_HUGEPAGE);
+#endif
+  std::memset(bytes_.get(), 0, bytes);
 }
 
 Tensor::Tensor(const Tensor& other) : Tensor(other.dtype_, other.shape_) {
-  std::memcpy(bytes_.get(), other.bytes_.get(), capacity_bytes_);
+  std::memcpy(bytes_.get(), other.bytes_.get(), other.bytes().size());
 }
 
 Tensor& Tensor::operator=(const Tensor& other) {
@@ -61,7 +77,7 @@ double Tensor::at(std::int64_t flat) const {
 void Tensor::resize(std::span<const std::int64_t> shape) {
   if (std::equal(shape.begin(), shape.end(), shape_.begin(), shape_.end())) return;
   const std::size_t bytes = bytes_for(dtype_, shape);
-  if (bytes > capacity_bytes_ || !bytes_) {
+  if (bytes > bytes_.get_deleter().capacity_bytes || !bytes_) {
     *this = Tensor(dtype_, Extents(shape.begin(), shape.end()));
     return;
   }

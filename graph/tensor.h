@@ -90,12 +90,14 @@ class Tensor {
   void check_dtype(DType asked) const;
 
   struct Free {
-    void operator()(std::byte* bytes) const;
+    Free() : Free(0) {}
+    explicit Free(std::size_t bytes) : capacity_bytes(bytes) {}
+    std::size_t capacity_bytes;
+    void operator()(std::byte* memory) const;
   };
 
   DType dtype_;
   Extents shape_;
-  std::size_t capacity_bytes_ = 0;
   std::unique_ptr<std::byte[], Free> bytes_;
 };
 

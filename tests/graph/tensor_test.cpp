@@ -1,5 +1,6 @@
 #include <lathe/graph/tensor.h>
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -14,6 +15,21 @@ TEST_CASE("a new tensor is zero and aligned to 64 bytes") {
     CHECK(reinterpret_cast<std::uintptr_t>(tensor.bytes().data()) % 64 == 0);
     for (const float element : tensor.data<float>()) CHECK(element == 0);
   }
+}
+
+TEST_CASE("a tensor that is large enough for huge pages begins with one") {
+  constexpr std::int64_t page = std::int64_t{2} << 20;
+  Tensor large(DType::u8, {page + 1});
+  const auto place = [](const Tensor& tensor) { return reinterpret_cast<std::uintptr_t>(tensor.bytes().data()); };
+  CHECK(place(large) % page == 0);
+  large.data<std::uint8_t>()[page] = 7;
+  const Tensor copy = large;
+  CHECK(place(copy) % page == 0);
+  CHECK(copy == large);
+  large.resize(std::array<std::int64_t, 1>{3});
+  CHECK(place(large) % page == 0);  // shrinking keeps the memory
+  const Tensor small = large;
+  CHECK(small.size() == 3);
 }
 
 TEST_CASE("a tensor holds what it was made from") {
