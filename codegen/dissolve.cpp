@@ -151,8 +151,11 @@ class Dissolver {
     const int operations = cost(*lowered_.pool, *root);
     if (operations == 0) return true;
     if (needed_[number(id)]) return false;
-    // A contraction takes its rows in blocks, and computes what is cheap just before the block that needs it.
-    if (uses.in_contraction) return uses.by_rows && uses.consumers.size() == 1 && operations <= cheap;
+    // A contraction takes its rows in blocks, and computes what is cheap just before the block that needs it; but not
+    // what can be made of another's results while they are in registers.
+    if (uses.in_contraction) {
+      return uses.by_rows && uses.consumers.size() == 1 && operations <= cheap && results_[number(id)].empty();
+    }
     if (uses.consumers.size() == 1 && !uses.repeated) return !joins_reductions(id);
     const std::vector<loop::Load> loads = lowered_.loads(id);
     const bool epilogue = std::any_of(

@@ -122,6 +122,16 @@ TEST_CASE("cheap arithmetic moves into the one contraction that reads it along r
   CHECK(kernels(lower_outputs(g, {matmul(exp(x), w)})).size() == 2);                  // not cheap
 }
 
+TEST_CASE("an activation is made of its own contraction's results, not anew by the next one") {
+  Graph graph;
+  const Value x = placeholder(graph, "x", f32, {dim("m"), 784});
+  const Value hidden = nn::dense(x, 128, {.activation = relu});
+  const Program program = lower_outputs(graph, {nn::dense(hidden, 10)});
+  const auto all = kernels(program);
+  REQUIRE(all.size() == 2);
+  CHECK(in_arena(program) == std::vector<std::string>{"dense/relu"});
+}
+
 TEST_CASE("softmax is one pass over each row, whatever the rank") {
   Graph g;
   const Value x = placeholder(g, "x", f32, {dim("a"), dim("b"), 10});
