@@ -28,10 +28,12 @@ constexpr std::int64_t packed_bytes = 256 * 1024;
 constexpr std::int64_t packed_whole_bytes = 32 * 1024;
 /// And for what is computed of a block of rows.
 constexpr std::int64_t block_bytes = 128 * 1024;
-/// What a slice of a contraction reads should leave room there, too.
+/// What a slice of a contraction reads should leave room there, too, and all columns that share a block of rows.
 constexpr std::int64_t slice_bytes = 512 * 1024;
 /// Lines this far apart share few places in the first-level cache, and hardly any prefetcher follows them.
 constexpr std::int64_t far_apart_bytes = 2048;
+/// In the time that memory takes for a byte.
+constexpr std::int64_t operations_a_byte = 8;
 /// Loads in a reduction run far more often than what surrounds it.
 constexpr int reduction_weight = 8;
 
@@ -112,6 +114,16 @@ bool reduces_along_rows(Accesses& accesses, std::span<const Stage> stages, AxisI
   return along > across;
 }
 
+/// The bytes that an expression reads of tensors; nothing for a contraction, where they stay near.
+std::int64_t bytes_read(const Pool& pool, ExprId id) {
+  const auto* reduce = std::get_if<Reduce>(&pool.node(id));
+  if (reduce && reduce->op == ReduceOp::contract) return 0;
+  const ExprId roots[] = {id};
+  std::int64_t bytes = 0;
+  for (const ExprId load : loads_of(pool, roots)) bytes += static_cast<std::int64_t>(size_of(pool.dtype(load)));
+  return bytes;
+}
+
 Dim work_of(Accesses& accesses, std::span<const AxisId> outer, std::span<const Stage> stages) {
   const Pool& pool = accesses.pool();
   Dim work = 0;
@@ -119,9 +131,12 @@ Dim work_of(Accesses& accesses, std::span<const AxisId> outer, std::span<const S
     Dim points = 1;
     for (const AxisId axis : stage.inner) points = points * pool.axis(axis).extent;
     for (const Yield& yield : stage.yields) {
-      Dim once = accesses.facts(yield.value).operations + 1;
+      Dim once = accesses.facts(yield.value).operations + 1 + operations_a_byte * bytes_read(pool, yield.value);
       if (const auto* reduce = std::get_if<Reduce>(&pool.node(yield.value))) {
         for (const AxisId axis : reduce->axes) once = once * pool.axis(axis).extent;
+      }
+      if (std::holds_alternative<ToTensor>(yield.destination)) {
+        once = once + Dim(operations_a_byte * static_cast<std::int64_t>(size_of(pool.dtype(yield.value))));
       }
       work = work + once * points;
     }
@@ -212,6 +227,18 @@ std::optional<ExprId> choose_block(Accesses& accesses, const Reduce& reduce, Axi
     if (!accesses.facts(operand).reads_stored) return operand;
   }
   return std::nullopt;
+}
+
+/// Moves axes to `shared` along which the block is the same, as long as the other operand, of which one point reads
+/// `bytes`, stays near.
+void share_block(Accesses& accesses, Schedule& schedule, std::int64_t bytes) {
+  std::erase_if(schedule.batch, [&](AxisId axis) {
+    const auto count = accesses.pool().axis(axis).extent.as_constant();
+    if (!count || accesses.varies(*schedule.block, axis) || bytes * *count > slice_bytes) return false;
+    bytes *= *count;
+    schedule.shared.push_back(axis);
+    return true;
+  });
 }
 
 /// How many indices of the first reduced axis read as much as the cache holds; 0 where that is half of them or more.
@@ -396,6 +423,17 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
     const std::int64_t line_bytes = *reduced_length(pool, *contraction) * vector_bytes;
     panel_vectors = static_cast<int>(std::clamp<std::int64_t>(packed_bytes / line_bytes, 1, panel_vectors));
   }
+  out.block = choose_block(accesses, *contraction, *out.column, tile.rows * std::int64_t{bytes});
+  if (out.block && !packed) {
+    std::int64_t read = *reduced_length(pool, *contraction) * bytes;
+    if (const auto count = columns.as_constant(); count && read * *count <= slice_bytes) {
+      panel_vectors = static_cast<int>(std::max<std::int64_t>(panel_vectors, ceil_div(*count, out.width)));
+      read *= *count;
+    } else {
+      read *= panel_vectors * std::int64_t{out.width};
+    }
+    share_block(accesses, out, read);
+  }
   out.panel = std::int64_t{panel_vectors} * out.width;
   out.tiles.clear();
   for (const int tile_rows : rows_of_tiles(rows, tile.rows)) {
@@ -404,7 +442,6 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
                             : tile_vectors(tile_rows, columns, out.width, bytes, machine, panel_vectors);
     out.tiles.push_back({tile_rows, std::min(vectors, panel_vectors)});
   }
-  out.block = choose_block(accesses, *contraction, *out.column, out.rows() * std::int64_t{bytes});
   out.slice = choose_slice(accesses, out, *contraction);
   return out;
 }

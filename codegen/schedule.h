@@ -40,6 +40,7 @@ struct Schedule {
   std::int64_t panel = 0;              // columns an item covers
   std::vector<loop::ExprId> packed;    // operands of contractions: copied panel by panel, or by `rows` whole
   std::optional<loop::ExprId> block;   // the operand along rows, if it takes arithmetic: computed block by block
+  std::vector<loop::AxisId> shared;    // outer axes all of whose points use one block in turn, within an item
   std::int64_t slice = 0;              // first reduced indices of a contraction at a time; 0: all
   Dim work;                            // of the whole kernel, in operations on single elements
 
@@ -51,8 +52,8 @@ struct Schedule {
 
 /// Operations on single elements, some 200 a nanosecond: what a chunk should hold, and below which a kernel would be
 /// done before another thread had begun.
-inline constexpr std::int64_t chunk_work = 500'000;
-inline constexpr std::int64_t parallel_work = 2'000'000;
+inline constexpr std::int64_t chunk_work = 250'000;
+inline constexpr std::int64_t parallel_work = 1'000'000;
 /// More chunks than these would not balance better.
 inline constexpr std::int64_t most_chunks = 128;
 /// Rows whose sums are kept in memory from slice to slice.

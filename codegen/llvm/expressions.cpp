@@ -240,18 +240,32 @@ KernelEmitter::Place KernelEmitter::place(ExprId access) {
 void KernelEmitter::prefetch(ExprId access, llvm::Value* length) {
   const DType dtype = pool().dtype(access);
   llvm::Value* first = first_element(access, accesses_.flat(access));
-  loop(number(0), length, 64 / static_cast<std::int64_t>(size_of(dtype)), [&](llvm::Value* offset) {
-    llvm::Value* at = b.CreateInBoundsGEP(module.memory_type(dtype), first, offset);
-    constexpr std::uint32_t read = 0;
-    constexpr std::uint32_t keep = 3;
-    constexpr std::uint32_t data = 1;
-    b.CreateIntrinsic(llvm::Intrinsic::prefetch, {module.pointer_type()},
-                      {at, b.getInt32(read), b.getInt32(keep), b.getInt32(data)});
-  });
+  loop(number(0), length, 64 / static_cast<std::int64_t>(size_of(dtype)),
+       [&](llvm::Value* offset) { prefetch(b.CreateInBoundsGEP(module.memory_type(dtype), first, offset)); });
+}
+
+void KernelEmitter::prefetch(llvm::Value* at) {
+  constexpr std::uint32_t read = 0;
+  constexpr std::uint32_t keep = 3;
+  constexpr std::uint32_t data = 1;
+  b.CreateIntrinsic(llvm::Intrinsic::prefetch, {module.pointer_type()},
+                    {at, b.getInt32(read), b.getInt32(keep), b.getInt32(data)});
+}
+
+/// Whether vectors along the column run through a row of scratch from its first element on. There is room for the lanes
+/// beyond the last element, and a load without a mask is given the value of the store before it, in registers.
+bool KernelEmitter::covers_row(ExprId access) {
+  if (!std::holds_alternative<Local>(pool().node(access))) return false;
+  const Affine& flat = accesses_.flat(access);
+  if (flat.constant != Dim(0) || flat.terms.size() != 1) return false;
+  const auto& [atom, coefficient] = *flat.terms.begin();
+  const auto* index = std::get_if<AxisIndex>(&pool().node(atom));
+  return index && space_.column == index->axis && coefficient == Dim(1);
 }
 
 llvm::Value* KernelEmitter::load(ExprId access) {
   const Place at = place(access);
+  llvm::Value* mask = covers_row(access) ? nullptr : space_.mask;
   llvm::Type* element = module.memory_type(at.dtype);
   const llvm::Align align(size_of(at.dtype));
   llvm::Value* loaded = nullptr;
@@ -263,8 +277,8 @@ llvm::Value* KernelEmitter::load(ExprId access) {
     if (at.offsets) {
       llvm::Value* pointers = b.CreateInBoundsGEP(element, at.pointer, at.offsets);
       loaded = annotate(b.CreateMaskedGather(type, pointers, align, space_.mask, none), access);
-    } else if (space_.mask) {
-      loaded = annotate(b.CreateMaskedLoad(type, at.pointer, align, space_.mask, none), access);
+    } else if (mask) {
+      loaded = annotate(b.CreateMaskedLoad(type, at.pointer, align, mask, none), access);
     } else {
       loaded = annotate(b.CreateAlignedLoad(type, at.pointer, align), access);
     }
@@ -274,6 +288,7 @@ llvm::Value* KernelEmitter::load(ExprId access) {
 
 void KernelEmitter::store(ExprId access, llvm::Value* value) {
   const Place at = place(access);
+  llvm::Value* mask = covers_row(access) ? nullptr : space_.mask;
   llvm::Type* element = module.memory_type(at.dtype);
   const llvm::Align align(size_of(at.dtype));
   const bool lanes = at.contiguous || at.offsets;
@@ -286,8 +301,8 @@ void KernelEmitter::store(ExprId access, llvm::Value* value) {
   if (at.offsets) {
     llvm::Value* pointers = b.CreateInBoundsGEP(element, at.pointer, at.offsets);
     annotate(b.CreateMaskedScatter(value, pointers, align, space_.mask), access);
-  } else if (at.contiguous && space_.mask) {
-    annotate(b.CreateMaskedStore(value, at.pointer, align, space_.mask), access);
+  } else if (at.contiguous && mask) {
+    annotate(b.CreateMaskedStore(value, at.pointer, align, mask), access);
   } else {
     annotate(b.CreateAlignedStore(value, at.pointer, align), access);
   }

@@ -160,7 +160,9 @@ void KernelEmitter::within(const Space& space, llvm::function_ref<void()> make) 
 void KernelEmitter::place_local(LocalId local, std::int64_t rows) {
   const LocalInfo& info = locals_.at(static_cast<std::size_t>(local));
   const std::int64_t elements = element_count(info.extents).constant();
-  const std::int64_t line = 64 / static_cast<std::int64_t>(size_of(info.dtype));
+  // Whole lines, and whole vectors: see covers_row().
+  const std::int64_t line =
+      std::max<std::int64_t>(64 / static_cast<std::int64_t>(size_of(info.dtype)), reduce_lanes(f32));
   const std::int64_t row_elements = info.extents.empty() ? 1 : (elements + line - 1) / line * line;
   rows_[local] = {
       stack_array(module.memory_type(info.dtype), static_cast<std::uint64_t>(row_elements * rows), info.name.c_str()),

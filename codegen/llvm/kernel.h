@@ -93,8 +93,10 @@ class KernelEmitter : public FunctionEmitter {
   void pack(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column, llvm::Value* begin,
             llvm::Value* length, std::int64_t panel, int width);
 
-  /// The same for an operand that runs along rows, for the space's rows.
-  void pack_block(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column, int width);
+  /// Makes room for the space's rows of an operand that runs along rows: what is computed of it from now on comes from
+  /// there. Contractions put it there as they go, where `set_block_is_new` says that the block is.
+  void open_block(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column);
+  void set_block_is_new(llvm::Value* condition) { block_is_new_ = condition; }
 
   /// The values that locals kept in registers have at the current space's points.
   void set_register(loop::LocalId local, int row, int column, llvm::Value* value) {
@@ -165,6 +167,7 @@ class KernelEmitter : public FunctionEmitter {
   Place place(loop::ExprId access);
   llvm::Value* first_element(loop::ExprId access, const loop::Affine& flat);
   llvm::Value* lane_offsets(const Dim& step);
+  bool covers_row(loop::ExprId access);
   llvm::Value* load(loop::ExprId access);
   llvm::AllocaInst* packed_memory(loop::ExprId operand, std::int64_t elements);
   llvm::Value* packed_line(const Packed& packed);
@@ -173,6 +176,10 @@ class KernelEmitter : public FunctionEmitter {
   const Packed* find_packed(loop::ExprId operand) const;
   llvm::Value* load_packed(const Packed& packed);
   void pack_transposed(const Packed& packed, llvm::Value* length, int width);
+  std::optional<Packed> find_block(const loop::Reduce& reduce) const;
+  void fill_block(const Packed& block);
+  Carried with_block(const Packed& block, llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial,
+                     NestBody step);
   Carried transpose(Carried rows);
   bool contiguous(loop::ExprId id, loop::AxisId axis);
   void store(loop::ExprId access, llvm::Value* value);
@@ -182,6 +189,8 @@ class KernelEmitter : public FunctionEmitter {
   void find_coefficients(std::span<const loop::Stage> stages);
   llvm::Value* coefficient(loop::ExprId constant, llvm::Constant* value);
 
+  void prefetch(llvm::Value* at);
+  void prefetch_next_rows(loop::ExprId access, loop::AxisId last, int elements);
   Carried contract(const loop::Reduce& reduce, DType dtype, int rows, int vectors, const Slice* slice);
   Carried add_slice(const Slice& slice, DType dtype, const Carried& zeros, bool one_chain,
                     llvm::function_ref<Carried(llvm::ArrayRef<llvm::Value*>)> chain);
@@ -204,6 +213,7 @@ class KernelEmitter : public FunctionEmitter {
   std::map<std::tuple<loop::LocalId, int, int>, llvm::Value*> registers_;
   std::vector<Packed> packed_;
   std::unordered_map<loop::ExprId, llvm::AllocaInst*> packed_memory_;
+  llvm::Value* block_is_new_ = nullptr;
   llvm::Value* scratch_row_ = nullptr;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias

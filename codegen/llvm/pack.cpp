@@ -74,30 +74,68 @@ void KernelEmitter::pack(const Reduce& reduce, ExprId operand, AxisId column, ll
   packed_.push_back(packed);
 }
 
-void KernelEmitter::pack_block(const Reduce& reduce, ExprId operand, AxisId column, int width) {
-  const DType dtype = pool().dtype(operand);
+void KernelEmitter::open_block(const Reduce& reduce, ExprId operand, AxisId column) {
   const std::int64_t elements = *reduced_length(pool(), reduce);
-  const std::int64_t line = 64 / static_cast<std::int64_t>(size_of(dtype));
+  const std::int64_t line = 64 / static_cast<std::int64_t>(size_of(pool().dtype(operand)));
   const std::int64_t row_elements = (elements + line - 1) / line * line;
   const Packed packed{operand, reduce.axes, column,      packed_memory(operand, row_elements * space_.rows),
                       0,       nullptr,     row_elements};
   std::erase_if(packed_, [&](const Packed& old) { return old.operand == operand; });
-  const AxisId last = reduce.axes.back();
-  nest(std::span(reduce.axes).first(reduce.axes.size() - 1), [&] {
-    vectors(last, number(0), extent(last), width, [&] {
-      for (row_ = 0; row_ < space_.rows; ++row_) {
-        llvm::Value* made = vector(operand);
-        const llvm::Align align(size_of(dtype));
-        if (space_.mask) {
-          b.CreateMaskedStore(made, packed_element(packed), align, space_.mask);
-        } else {
-          b.CreateAlignedStore(made, packed_element(packed), align);
-        }
-      }
-      row_ = 0;
-    });
-  });
   packed_.push_back(packed);
+}
+
+std::optional<KernelEmitter::Packed> KernelEmitter::find_block(const Reduce& reduce) const {
+  for (const ExprId operand : {reduce.a, reduce.b}) {
+    const Packed* packed = find_packed(operand);
+    if (packed && packed->panel == 0) return *packed;
+  }
+  return std::nullopt;
+}
+
+/// A vector along the last reduced axis, of each row.
+void KernelEmitter::fill_block(const Packed& block) {
+  const AxisId last = block.axes.back();
+  const llvm::Align align(size_of(pool().dtype(block.operand)));
+  const ExprId roots[] = {block.operand};
+  if (!space_.mask) {
+    for (const ExprId part : post_order(pool(), roots)) {
+      if (std::holds_alternative<Load>(pool().node(part))) prefetch_next_rows(part, last, space_.width);
+    }
+  }
+  for (row_ = 0; row_ < space_.rows; ++row_) {
+    llvm::Value* made = vector(block.operand);
+    if (space_.mask) {
+      b.CreateMaskedStore(made, packed_element(block), align, space_.mask);
+    } else {
+      b.CreateAlignedStore(made, packed_element(block), align);
+    }
+  }
+  row_ = 0;
+}
+
+/// Indices [begin, end) of the last reduced axis: as many of the block as make a vector, and at once the steps of the
+/// sum that take them, which hide what it costs.
+Carried KernelEmitter::with_block(const Packed& block, llvm::Value* begin, llvm::Value* end,
+                                  llvm::ArrayRef<llvm::Value*> initial, NestBody step) {
+  const AxisId last = block.axes.back();
+  const Space tile = space_;
+  const int width = reduce_lanes(pool().dtype(block.operand));
+  return vectors(last, begin, b.CreateNSWSub(end, begin), width, initial, [&](llvm::ArrayRef<llvm::Value*> carried) {
+    llvm::Value* from = bound(last);
+    llvm::Value* to = space_.mask ? end : b.CreateNSWAdd(from, number(width));
+    when(block_is_new_, {}, [&] {
+      fill_block(block);
+      return Carried{};
+    });
+    Carried out;
+    within(tile, [&] {
+      out = loop(from, to, 1, carried, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> accumulators) {
+        bind(last, index);
+        return step(accumulators);
+      });
+    });
+    return out;
+  });
 }
 
 /// Whether vectors along `axis` load neighbours.

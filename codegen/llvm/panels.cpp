@@ -148,9 +148,19 @@ class PanelEmitter {
     k_.pack(reduce, operand, *schedule_.column, begin, panel_length(begin), schedule_.panel, schedule_.width);
   }
 
-  void pack_block() {
+  void open_block() {
     const Reduce reduce = contraction_of(*schedule_.block);
-    k_.pack_block(reduce, *schedule_.block, *schedule_.column, schedule_.width);
+    k_.open_block(reduce, *schedule_.block, *schedule_.column);
+  }
+
+  /// Whether the tile at hand is the first to use its block: the one at `first_column`, for the first of what shares
+  /// it.
+  llvm::Value* block_is_new(llvm::Value* first_column) {
+    llvm::Value* is_new = k_.b.CreateICmpEQ(k_.bound(*schedule_.column), first_column);
+    for (const AxisId axis : schedule_.shared) {
+      is_new = k_.b.CreateAnd(is_new, k_.b.CreateICmpEQ(k_.bound(axis), k_.number(0)));
+    }
+    return is_new;
   }
 
   /// One slice of the sum for all rows, and then the next: what it reads stays in the cache.
@@ -197,9 +207,13 @@ class PanelEmitter {
       space.rows = shape.rows;
       const auto columns = [&] {
         k_.within(space, [&] {
-          if (schedule_.block) pack_block();
-          k_.cover(*schedule_.column, first_column, length, schedule_.width, single ? 1 : shape.vectors,
-                   [&] { tile(); });
+          if (schedule_.block) open_block();
+          k_.nest(schedule_.shared, [&] {
+            k_.cover(*schedule_.column, first_column, length, schedule_.width, single ? 1 : shape.vectors, [&] {
+              if (schedule_.block) k_.set_block_is_new(block_is_new(first_column));
+              tile();
+            });
+          });
         });
       };
       if (!schedule_.row) {

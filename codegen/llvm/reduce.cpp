@@ -39,6 +39,30 @@ void KernelEmitter::deliver(const Stage& stage, llvm::ArrayRef<llvm::Value*> res
   forget_stored();
 }
 
+/// While a block of rows is worked on, asks for what the next one will read: for a part of it at every `elements`
+/// indices of `last`, so that by the end all of it is on its way. The hardware's prefetchers follow few of the places
+/// where that lies.
+void KernelEmitter::prefetch_next_rows(ExprId access, AxisId last, int elements) {
+  if (!space_.row || space_.rows == 1) return;
+  const std::optional<Dim> row = accesses_.step(access, *space_.row);
+  const std::optional<Dim> along = accesses_.step(access, last);
+  const auto bytes = static_cast<std::int64_t>(size_of(pool().dtype(access)));
+  llvm::Type* element = module.memory_type(pool().dtype(access));
+  if (row == Dim(1)) {
+    prefetch(b.CreateGEP(element, first_element(access, accesses_.flat(access)), number(space_.rows)));
+  } else if (along == Dim(1) && row == pool().axis(last).extent) {
+    // One after the other, rows are a single run of memory, of which each index takes as many elements as there are
+    // rows.
+    llvm::Value* ahead =
+        b.CreateNSWAdd(dim(*row * Dim(space_.rows)), b.CreateNSWMul(bound(last), number(space_.rows - 1)));
+    llvm::Value* from = b.CreateGEP(element, first_element(access, accesses_.flat(access)), ahead);
+    constexpr std::int64_t line_bytes = 64;
+    for (std::int64_t at = 0; at < std::max<std::int64_t>(elements * space_.rows * bytes, 1); at += line_bytes) {
+      prefetch(b.CreateGEP(element, from, number(at / bytes)));
+    }
+  }
+}
+
 /// One chain of fused multiply-adds a point, all points in step; accumulators stay in registers.
 Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int vectors, const Slice* slice) {
   const bool wide = space_.column && (varies(reduce.a) || varies(reduce.b));
@@ -46,6 +70,10 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
   if (wide) zero = splat(zero);
   const Carried zeros(static_cast<std::size_t>(rows * vectors), zero);
   const auto step = [&](llvm::ArrayRef<llvm::Value*> accumulators) {
+    for (const ExprId operand : {reduce.a, reduce.b}) {
+      const bool broadcast = std::holds_alternative<Load>(pool().node(operand)) && !varies(operand);
+      if (broadcast && !find_packed(operand)) prefetch_next_rows(operand, reduce.axes.back(), 1);
+    }
     Carried out;
     for (row_ = 0; row_ < rows; ++row_) {
       for (column_ = 0; column_ < vectors; ++column_) {
@@ -60,10 +88,15 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
   if (reduce.axes.empty()) return step(zeros);
   const AxisId first = reduce.axes.front();
   const auto rest = std::span(reduce.axes).subspan(1);
+  const std::optional<Packed> block = find_block(reduce);
   const auto chain = [&](llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial) {
+    if (block && rest.empty()) return with_block(*block, begin, end, initial, step);
     return loop(begin, end, 1, initial, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> accumulators) {
       bind(first, index);
-      return nest(rest, accumulators, step);
+      if (!block) return nest(rest, accumulators, step);
+      return nest(rest.first(rest.size() - 1), accumulators, [&](llvm::ArrayRef<llvm::Value*> outer) {
+        return with_block(*block, number(0), extent(rest.back()), outer, step);
+      });
     });
   };
   llvm::Value* end = extent(first);

@@ -91,6 +91,50 @@ TEST_CASE("work is shared out in chunks that sizes alone decide") {
   CHECK(shared(100'000).items / shared(100'000).grain <= 128);
 }
 
+TEST_CASE("what moves many bytes is shared out earlier than what only computes") {
+  const auto chunks = [](std::int64_t elements, bool reads) {
+    Builder b;
+    const TensorId x = b.input(f32, {dim("n"), 64});
+    const TensorId out = b.output(f32, {dim("n"), 64});
+    const Index i = b.outer(dim("n"), "i");
+    const Index j = b.outer(64, "j");
+    b.stage().yield(reads ? b.load(x, {i, j}) * 2.0 : cast(f32, Expr(j)) * 2.0, out, {i, j});
+    b.finish_kernel();
+    Bindings sizes;
+    sizes.bind(b.program.symbols.front(), elements / 64);
+    const Sharing sharing = share(schedule_of(b), b.pool(), sizes);
+    return (sharing.items - 1) / sharing.grain + 1;
+  };
+  CHECK(chunks(10'000, true) == 1);
+  CHECK(chunks(25'000, true) > 1);
+  CHECK(chunks(25'000, false) == 1);
+}
+
+TEST_CASE("a block of rows serves all columns whose operand stays in the cache") {
+  const auto schedule_with = [](std::int64_t panels) {
+    Builder b;
+    const TensorId x = b.input(u8, {dim("m"), 784});
+    const TensorId w = b.input(f32, {panels, 784, 64});
+    const TensorId out = b.output(f32, {dim("m"), panels, 64});
+    const Index i = b.outer(dim("m"), "i");
+    const Index p = b.outer(panels, "p");
+    const Index j = b.outer(64, "j");
+    const Index k = b.axis(784, "k");
+    b.stage().yield(b.contract({k}, cast(f32, b.load(x, {i, k})), b.load(w, {p, k, j})), out, {i, p, j});
+    b.finish_kernel();
+    if (panels == 2) check_against_interpreter(b.program, {.symbols = {{1}, {8}, {21}}, .portable = false});
+    return schedule_of(b);
+  };
+  const Schedule near = schedule_with(2);
+  CHECK(near.block.has_value());
+  CHECK(near.shared.size() == 1);
+  CHECK(near.batch.empty());
+  const Schedule far = schedule_with(20);
+  CHECK(far.block.has_value());
+  CHECK(far.shared.empty());
+  CHECK(far.batch.size() == 1);
+}
+
 TEST_CASE("an element-wise kernel over whole arrays becomes one long axis") {
   Builder b;
   const TensorId x = b.input(f32, {dim("n"), 784, 3});
