@@ -3,10 +3,12 @@
 // All start from the same weights and see the same batches.
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "peers/batch_order.h"
 #include "peers/onednn.h"
 #include "peers/torch.h"
 #include "support/classifier.h"
@@ -27,22 +29,19 @@ double step_flops(std::int64_t batch) {
   return forward + weight_gradients + hidden_gradient;
 }
 
-/// Lathe's side: a session, and the batches it is fed.
+/// Lathe's side: a session that is shown all the data and told which rows are the batch.
 class LatheStep {
  public:
   LatheStep(const TrainingData& data, std::int64_t batch, const SessionOptions& options)
-      : session_(classifier_.graph, options),
-        step_(prepare()),
-        batches_(data::Dataset({data.images, data.labels}),
-                 {.size = batch, .shuffle_seed = seed, .drop_remainder = true}) {}
+      : data_(data),
+        batch_(batch),
+        order_(data.labels.shape()[0], batch, seed),
+        session_(classifier_.graph, options),
+        step_(prepare()) {}
 
   void run() {
-    auto batch = batches_.next();
-    if (batch.empty()) {
-      batches_.start(++epoch_);
-      batch = batches_.next();
-    }
-    loss_ = step_(batch)[0].item<float>();
+    const TensorView rows{i64, std::span(&batch_, 1), reinterpret_cast<const std::byte*>(order_.next().data())};
+    loss_ = step_({data_.images, data_.labels, rows})[0].item<float>();
   }
   float loss() const { return loss_; }
   Mlp parameters() const { return bench::parameters(session_); }
@@ -52,14 +51,16 @@ class LatheStep {
   Callable prepare() {
     const Value train = classifier_.train();
     session_.initialize(seed);
-    return session_.prepare({classifier_.loss, train}, {classifier_.images, classifier_.labels});
+    return session_.prepare({classifier_.loss, train},
+                            {classifier_.all_images, classifier_.all_labels, classifier_.rows});
   }
 
+  const TrainingData& data_;
+  std::int64_t batch_;
+  BatchOrder order_;
   Classifier classifier_;
   Session session_;
   Callable step_;
-  data::Batches batches_;
-  std::int64_t epoch_ = 0;
   float loss_ = 0;
 };
 

@@ -19,8 +19,11 @@ TrainingData training_data();
 /// The classifier of 28 x 28 images with 128 hidden units as a graph, for every size of a batch.
 struct Classifier {
   Graph graph;
-  Value images = placeholder(graph, "images", u8, {dim("batch"), 28, 28});
-  Value labels = placeholder(graph, "labels", u8, {dim("batch")});
+  Value all_images = placeholder(graph, "all_images", u8, {dim("examples"), 28, 28});
+  Value all_labels = placeholder(graph, "all_labels", u8, {dim("examples")});
+  Value rows = placeholder(graph, "rows", i64, {dim("batch")});
+  Value images = gather(all_images, rows);  // or fed
+  Value labels = gather(all_labels, rows);  // or fed
   Value logits;
   Value probabilities;
   Value loss;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <iterator>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -88,6 +89,8 @@ struct Track {
 
 void run_block(Track& track, double block_milliseconds) {
   prepare(*track.contestant);
+  // Idle threads of the one before may spin for a few milliseconds, and would take CPUs from this one.
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));
   // Wakes sleeping workers, and brings back what the others pushed out of the caches.
   constexpr double warm_up_microseconds = 1000;
   const auto warm_up = Clock::now();
