@@ -229,18 +229,6 @@ std::optional<ExprId> choose_block(Accesses& accesses, const Reduce& reduce, Axi
   return std::nullopt;
 }
 
-/// Moves axes to `shared` along which the block is the same, as long as the other operand, of which one point reads
-/// `bytes`, stays near.
-void share_block(Accesses& accesses, Schedule& schedule, std::int64_t bytes) {
-  std::erase_if(schedule.batch, [&](AxisId axis) {
-    const auto count = accesses.pool().axis(axis).extent.as_constant();
-    if (!count || accesses.varies(*schedule.block, axis) || bytes * *count > slice_bytes) return false;
-    bytes *= *count;
-    schedule.shared.push_back(axis);
-    return true;
-  });
-}
-
 /// How many indices of the first reduced axis read as much as the cache holds; 0 where that is half of them or more.
 /// Only for sums over several axes, where one index reads much.
 std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const Reduce& reduce) {
@@ -282,6 +270,26 @@ const Reduce* reduction(const Pool& pool, const Stage& stage) {
 bool is_tiled(const Pool& pool, const Schedule& schedule, const Stage& stage) {
   const Reduce* reduce = reduction(pool, stage);
   return schedule.rows() > 1 && reduce && reduce->op == ReduceOp::contract && !stage.inner.empty();
+}
+
+void share_rows(Accesses& accesses, Schedule& schedule, ExprId rows, const Reduce& contraction) {
+  const Pool& pool = accesses.pool();
+  // What a column reads of the other operand, then a panel, then all that share a block.
+  std::int64_t read = *reduced_length(pool, contraction) * static_cast<std::int64_t>(size_of(pool.dtype(rows)));
+  const auto columns = pool.axis(*schedule.column).extent.as_constant();
+  if (columns && read * *columns <= slice_bytes) {
+    schedule.panel = std::max(schedule.panel, ceil_div(*columns, schedule.width) * schedule.width);
+    read *= *columns;
+  } else {
+    read *= schedule.panel;
+  }
+  std::erase_if(schedule.batch, [&](AxisId axis) {
+    const auto count = pool.axis(axis).extent.as_constant();
+    if (!count || accesses.varies(rows, axis) || read * *count > slice_bytes) return false;
+    read *= *count;
+    schedule.shared.push_back(axis);
+    return true;
+  });
 }
 
 int vector_width(const Pool& pool, std::span<const ExprId> values) {
@@ -423,17 +431,6 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
     const std::int64_t line_bytes = *reduced_length(pool, *contraction) * vector_bytes;
     panel_vectors = static_cast<int>(std::clamp<std::int64_t>(packed_bytes / line_bytes, 1, panel_vectors));
   }
-  out.block = choose_block(accesses, *contraction, *out.column, tile.rows * std::int64_t{bytes});
-  if (out.block && !packed) {
-    std::int64_t read = *reduced_length(pool, *contraction) * bytes;
-    if (const auto count = columns.as_constant(); count && read * *count <= slice_bytes) {
-      panel_vectors = static_cast<int>(std::max<std::int64_t>(panel_vectors, ceil_div(*count, out.width)));
-      read *= *count;
-    } else {
-      read *= panel_vectors * std::int64_t{out.width};
-    }
-    share_block(accesses, out, read);
-  }
   out.panel = std::int64_t{panel_vectors} * out.width;
   out.tiles.clear();
   for (const int tile_rows : rows_of_tiles(rows, tile.rows)) {
@@ -442,6 +439,8 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
                             : tile_vectors(tile_rows, columns, out.width, bytes, machine, panel_vectors);
     out.tiles.push_back({tile_rows, std::min(vectors, panel_vectors)});
   }
+  out.block = choose_block(accesses, *contraction, *out.column, out.rows() * std::int64_t{bytes});
+  if (out.block && !packed) share_rows(accesses, out, *out.block, *contraction);
   out.slice = choose_slice(accesses, out, *contraction);
   return out;
 }

@@ -15,6 +15,14 @@ struct Tile {
   int vectors = 1;
 };
 
+/// A map over a matrix [row, column] that a contraction makes as it goes: see filling.h.
+struct Filling {
+  loop::Stage stage;
+  loop::TensorId tensor;  // that it stores
+  loop::AxisId row;
+  loop::AxisId column;
+};
+
 /// How a kernel runs. Chosen from its structure and the machine model alone, never from an op's name, and without a
 /// bearing on any bit of the result.
 ///
@@ -41,6 +49,7 @@ struct Schedule {
   std::vector<loop::ExprId> packed;    // operands of contractions: copied panel by panel, or by `rows` whole
   std::optional<loop::ExprId> block;   // the operand along rows, if it takes arithmetic: computed block by block
   std::vector<loop::AxisId> shared;    // outer axes all of whose points use one block in turn, within an item
+  std::optional<Filling> filling;      // makes what the contraction reads along rows
   std::int64_t slice = 0;              // first reduced indices of a contraction at a time; 0: all
   Dim work;                            // of the whole kernel, in operations on single elements
 
@@ -71,6 +80,10 @@ struct Sharing {
 Sharing share(const Schedule& schedule, const loop::Pool& pool, const Bindings& bindings);
 
 Schedule schedule(const Program& program, const loop::Kernel& kernel, const MachineModel& machine);
+
+/// Lets an item have as many columns, and points of outer axes, as use the same block of rows while the contraction's
+/// other operand stays in the cache.
+void share_rows(Accesses& accesses, Schedule& schedule, loop::ExprId rows, const loop::Reduce& contraction);
 
 /// How many vectors a tile of `rows` rows may hold: what the accumulators allow and the columns need, at most `most`.
 int tile_vectors(int rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine, int most = 8);

@@ -97,6 +97,9 @@ class KernelEmitter : public FunctionEmitter {
   /// there. Contractions put it there as they go, where `set_block_is_new` says that the block is.
   void open_block(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column);
   void set_block_is_new(llvm::Value* condition) { block_is_new_ = condition; }
+  /// Emits code for the space's rows in which contractions make what they read along rows as `filling` says, where
+  /// `set_block_is_new` says so.
+  void with_filling(const Filling& filling, llvm::function_ref<void()> make);
 
   /// The values that locals kept in registers have at the current space's points.
   void set_register(loop::LocalId local, int row, int column, llvm::Value* value) {
@@ -178,8 +181,13 @@ class KernelEmitter : public FunctionEmitter {
   void pack_transposed(const Packed& packed, llvm::Value* length, int width);
   std::optional<Packed> find_block(const loop::Reduce& reduce) const;
   void fill_block(const Packed& block);
-  Carried with_block(const Packed& block, llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial,
-                     NestBody step);
+  bool fills(const loop::Reduce& reduce) const;
+  Space filling_space(const Space& tile) const;
+  void fill_rows(const Space& tile, llvm::Value* index);
+  std::vector<llvm::Value*> next_rows(const Space& rows, llvm::Value* row);
+  void test_rows();
+  Carried with_block(loop::AxisId last, const Packed* block, llvm::Value* begin, llvm::Value* end,
+                     llvm::ArrayRef<llvm::Value*> initial, NestBody step);
   Carried transpose(Carried rows);
   bool contiguous(loop::ExprId id, loop::AxisId axis);
   void store(loop::ExprId access, llvm::Value* value);
@@ -214,6 +222,8 @@ class KernelEmitter : public FunctionEmitter {
   std::vector<Packed> packed_;
   std::unordered_map<loop::ExprId, llvm::AllocaInst*> packed_memory_;
   llvm::Value* block_is_new_ = nullptr;
+  const Filling* filling_ = nullptr;
+  std::vector<llvm::Value*> next_rows_;  // where the filling's loads find the next block's rows
   llvm::Value* scratch_row_ = nullptr;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias

@@ -113,18 +113,102 @@ void KernelEmitter::fill_block(const Packed& block) {
   row_ = 0;
 }
 
+/// Whether the contraction reads what the filling stores.
+bool KernelEmitter::fills(const Reduce& reduce) const {
+  const auto reads = [&](ExprId operand) {
+    const auto* load = std::get_if<Load>(&accesses_.pool().node(operand));
+    return load && load->tensor == filling_->tensor;
+  };
+  return filling_ && (reads(reduce.a) || reads(reduce.b));
+}
+
+Space KernelEmitter::filling_space(const Space& tile) const {
+  Space rows = tile;
+  rows.row = filling_->row;
+  rows.column = filling_->column;
+  rows.width = reduce_lanes(accesses_.pool().dtype(filling_->stage.yields.front().value));
+  rows.vectors = 1;
+  return rows;
+}
+
+void KernelEmitter::with_filling(const Filling& filling, llvm::function_ref<void()> make) {
+  filling_ = &filling;
+  const Space tile = space_;
+  const Space rows = filling_space(tile);
+  llvm::Value* row = bound(*tile.row);
+  next_rows_ = next_rows(rows, row);
+  within(rows, [&] {
+    bind(filling.row, row);
+    bind(filling.column, number(0));
+    test_rows();
+    within(tile, make);
+  });
+  filling_ = nullptr;
+}
+
+/// The first elements that the filling will load for the rows of the next block.
+std::vector<llvm::Value*> KernelEmitter::next_rows(const Space& rows, llvm::Value* row) {
+  Space one = rows;
+  one.rows = 1;
+  const ExprId roots[] = {filling_->stage.yields.front().value};
+  llvm::Value* last = b.CreateNSWSub(extent(filling_->row), number(1));
+  std::vector<llvm::Value*> out;
+  for (int next = rows.rows; next < 2 * rows.rows; ++next) {
+    within(one, [&] {
+      bind(filling_->row, smaller(b.CreateNSWAdd(row, number(next)), last));
+      bind(filling_->column, number(0));
+      for (const ExprId id : post_order(pool(), roots)) {
+        if (!std::holds_alternative<Load>(pool().node(id)) || !varies(id)) continue;
+        if (contiguous(id, filling_->column)) out.push_back(first_element(id, accesses_.flat(id)));
+      }
+    });
+  }
+  return out;
+}
+
+/// Makes the filling's checks that are the same for a whole row, for each row of the space.
+void KernelEmitter::test_rows() {
+  const ExprId roots[] = {filling_->stage.yields.front().value};
+  for (const ExprId id : post_order(pool(), roots)) {
+    const auto* check = std::get_if<Check>(&pool().node(id));
+    if (!check || varies(check->condition) || varies(check->index) || varies(check->detail)) continue;
+    for (row_ = 0; row_ < space_.rows; ++row_) test(id);
+    row_ = 0;
+  }
+}
+
+/// Makes and stores a vector from `index` on, of each row.
+void KernelEmitter::fill_rows(const Space& tile, llvm::Value* index) {
+  Space rows = filling_space(tile);
+  rows.mask = space_.mask;
+  llvm::Value* row = bound(*tile.row);
+  within(rows, [&] {
+    bind(filling_->row, row);
+    bind(filling_->column, index);
+    evaluate({&filling_->stage, 1});
+  });
+  for (llvm::Value* next : next_rows_) {
+    llvm::Type* element = llvm::cast<llvm::GEPOperator>(next)->getSourceElementType();
+    prefetch(b.CreateGEP(element, next, index));
+  }
+}
+
 /// Indices [begin, end) of the last reduced axis: as many of the block as make a vector, and at once the steps of the
 /// sum that take them, which hide what it costs.
-Carried KernelEmitter::with_block(const Packed& block, llvm::Value* begin, llvm::Value* end,
+Carried KernelEmitter::with_block(AxisId last, const Packed* block, llvm::Value* begin, llvm::Value* end,
                                   llvm::ArrayRef<llvm::Value*> initial, NestBody step) {
-  const AxisId last = block.axes.back();
   const Space tile = space_;
-  const int width = reduce_lanes(pool().dtype(block.operand));
+  const DType dtype = block ? pool().dtype(block->operand) : pool().dtype(filling_->stage.yields.front().value);
+  const int width = reduce_lanes(dtype);
   return vectors(last, begin, b.CreateNSWSub(end, begin), width, initial, [&](llvm::ArrayRef<llvm::Value*> carried) {
     llvm::Value* from = bound(last);
     llvm::Value* to = space_.mask ? end : b.CreateNSWAdd(from, number(width));
     when(block_is_new_, {}, [&] {
-      fill_block(block);
+      if (block) {
+        fill_block(*block);
+      } else {
+        fill_rows(tile, from);
+      }
       return Carried{};
     });
     Carried out;

@@ -153,8 +153,8 @@ class PanelEmitter {
     k_.open_block(reduce, *schedule_.block, *schedule_.column);
   }
 
-  /// Whether the tile at hand is the first to use its block: the one at `first_column`, for the first of what shares
-  /// it.
+  /// Whether the tile at hand is the first to use its block of rows: the one at `first_column`, for the first of what
+  /// shares it.
   llvm::Value* block_is_new(llvm::Value* first_column) {
     llvm::Value* is_new = k_.b.CreateICmpEQ(k_.bound(*schedule_.column), first_column);
     for (const AxisId axis : schedule_.shared) {
@@ -207,13 +207,20 @@ class PanelEmitter {
       space.rows = shape.rows;
       const auto columns = [&] {
         k_.within(space, [&] {
-          if (schedule_.block) open_block();
-          k_.nest(schedule_.shared, [&] {
-            k_.cover(*schedule_.column, first_column, length, schedule_.width, single ? 1 : shape.vectors, [&] {
-              if (schedule_.block) k_.set_block_is_new(block_is_new(first_column));
-              tile();
+          const auto cover = [&] {
+            k_.nest(schedule_.shared, [&] {
+              k_.cover(*schedule_.column, first_column, length, schedule_.width, single ? 1 : shape.vectors, [&] {
+                k_.set_block_is_new(block_is_new(first_column));
+                tile();
+              });
             });
-          });
+          };
+          if (schedule_.block) open_block();
+          if (schedule_.filling) {
+            k_.with_filling(*schedule_.filling, cover);
+          } else {
+            cover();
+          }
         });
       };
       if (!schedule_.row) {

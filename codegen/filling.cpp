@@ -1,0 +1,99 @@
+#include <lathe/codegen/filling.h>
+
+#include <algorithm>
+
+#include <lathe/codegen/nest.h>
+
+namespace lathe {
+
+using namespace loop;  // the expression vocabulary is used throughout
+
+namespace {
+
+/// Whether `access` reaches element `row * length + column` of its tensor.
+bool is_matrix(Accesses& accesses, ExprId access, AxisId row, AxisId column, const Dim& length) {
+  const Affine& flat = accesses.flat(access);
+  return flat.constant == Dim(0) && flat.terms.size() == 2 && accesses.step(access, row) == length &&
+         accesses.step(access, column) == Dim(1);
+}
+
+std::vector<ExprId> loads_of(const Pool& pool, const Stage& stage) {
+  std::vector<ExprId> roots;
+  for (const Yield& yield : stage.yields) roots.push_back(yield.value);
+  std::vector<ExprId> loads = post_order(pool, roots);
+  std::erase_if(loads, [&](ExprId id) { return !std::holds_alternative<Load>(pool.node(id)); });
+  return loads;
+}
+
+/// A map over a matrix, made of what no kernel stores.
+std::optional<Filling> filling(const Program& program, const Kernel& producer) {
+  const Pool& pool = *program.pool;
+  const Kernel kernel = producer.outer.size() == 2 ? producer : merge_outer_axes(program, producer);
+  if (kernel.outer.size() != 2 || kernel.stages.size() != 1 || !kernel.locals.empty()) return std::nullopt;
+  const Stage& stage = kernel.stages.front();
+  if (!stage.inner.empty() || stage.yields.size() != 1 || reduction(pool, stage)) return std::nullopt;
+  const auto* to = std::get_if<ToTensor>(&stage.yields.front().destination);
+  if (!to || program.tensor(to->tensor).role != Role::arena) return std::nullopt;
+  // What the kernel after it stores may lie where the map finds what it reads in the arena.
+  for (const ExprId load : loads_of(pool, stage)) {
+    if (program.tensor(std::get<Load>(pool.node(load)).tensor).role == Role::arena) return std::nullopt;
+  }
+  const AxisId row = kernel.outer.front();
+  const AxisId column = kernel.outer.back();
+  Accesses accesses(program, kernel.locals, kernel.stages);
+  const ExprId target = accesses.target(stage.yields.front());
+  if (!is_matrix(accesses, target, row, column, pool.axis(column).extent)) return std::nullopt;
+  return Filling{stage, to->tensor, row, column};
+}
+
+}  // namespace
+
+std::optional<Schedule> fill_rows(const Program& program, const Kernel& producer, const Kernel& kernel,
+                                  const MachineModel& machine) {
+  const Pool& pool = *program.pool;
+  Schedule made = schedule(program, kernel, machine);
+  const bool suits = made.form == Schedule::Form::tile && made.row && made.rows() > 1 && made.packed.empty() &&
+                     !made.block && made.slice == 0;
+  if (!suits) return std::nullopt;
+  const std::optional<Filling> fill = filling(program, producer);
+  if (!fill || pool.axis(fill->row).extent != pool.axis(*made.row).extent) return std::nullopt;
+
+  Accesses accesses(program, made.locals, made.stages);
+  const Dim length = pool.axis(fill->column).extent;
+  const Reduce* contraction = nullptr;
+  std::optional<ExprId> rows;
+  for (const Stage& stage : made.stages) {
+    for (const Yield& yield : stage.yields) {
+      const auto* to = std::get_if<ToTensor>(&yield.destination);
+      if (to && program.tensor(to->tensor).role == Role::variable) return std::nullopt;
+    }
+    const Reduce* reduce = reduction(pool, stage);
+    for (const ExprId load : loads_of(pool, stage)) {
+      if (std::get<Load>(pool.node(load)).tensor != fill->tensor) continue;
+      const bool operand = reduce && reduce->op == ReduceOp::contract && (load == reduce->a || load == reduce->b);
+      if (!operand || contraction || reduce->axes.size() != 1) return std::nullopt;
+      contraction = reduce;
+      rows = load;
+    }
+  }
+  const bool whole = contraction && pool.axis(contraction->axes.front()).extent == length &&
+                     reduced_length(pool, *contraction).value_or(contract_chunk + 1) <= contract_chunk &&
+                     is_matrix(accesses, *rows, *made.row, contraction->axes.front(), length);
+  if (!whole) return std::nullopt;
+  share_rows(accesses, made, *rows, *contraction);
+  const auto columns = pool.axis(*made.column).extent.as_constant();
+  if (!made.batch.empty() || !columns || *columns > made.panel) return std::nullopt;  // a row is made once
+  made.filling = fill;
+  made.work = made.work + schedule(program, producer, machine).work;
+  return made;
+}
+
+std::optional<Schedule> fill_rows(const Program& program, std::size_t index, const MachineModel& machine) {
+  if (index + 1 >= program.steps.size()) return std::nullopt;
+  const auto* producer = std::get_if<Kernel>(&program.steps[index]);
+  const auto* kernel = std::get_if<Kernel>(&program.steps[index + 1]);
+  if (!producer || !kernel) return std::nullopt;
+  return fill_rows(program, *producer, *kernel, machine);
+}
+
+}  // namespace lathe
