@@ -10,6 +10,9 @@ using namespace loop;  // the expression vocabulary is used throughout
 
 namespace {
 
+/// In operations on single elements: more would not hide behind the sum.
+constexpr int most_operations = 24;
+
 /// Whether `access` reaches element `row * length + column` of its tensor.
 bool is_matrix(Accesses& accesses, ExprId access, AxisId row, AxisId column, const Dim& length) {
   const Affine& flat = accesses.flat(access);
@@ -29,7 +32,7 @@ std::vector<ExprId> loads_of(const Pool& pool, const Stage& stage) {
 std::optional<Filling> filling(const Program& program, const Kernel& producer) {
   const Pool& pool = *program.pool;
   const Kernel kernel = producer.outer.size() == 2 ? producer : merge_outer_axes(program, producer);
-  if (kernel.outer.size() != 2 || kernel.stages.size() != 1 || !kernel.locals.empty()) return std::nullopt;
+  if (kernel.outer.size() != 2 || kernel.stages.size() != 1) return std::nullopt;
   const Stage& stage = kernel.stages.front();
   if (!stage.inner.empty() || stage.yields.size() != 1 || reduction(pool, stage)) return std::nullopt;
   const auto* to = std::get_if<ToTensor>(&stage.yields.front().destination);
@@ -43,7 +46,9 @@ std::optional<Filling> filling(const Program& program, const Kernel& producer) {
   Accesses accesses(program, kernel.locals, kernel.stages);
   const ExprId target = accesses.target(stage.yields.front());
   if (!is_matrix(accesses, target, row, column, pool.axis(column).extent)) return std::nullopt;
-  return Filling{stage, to->tensor, row, column};
+  const ExprId value = stage.yields.front().value;
+  if (accesses.facts(value).reads_local || accesses.facts(value).operations > most_operations) return std::nullopt;
+  return Filling{value, to->tensor, row, column, {}};
 }
 
 }  // namespace
@@ -55,13 +60,12 @@ std::optional<Schedule> fill_rows(const Program& program, const Kernel& producer
   const bool suits = made.form == Schedule::Form::tile && made.row && made.rows() > 1 && made.packed.empty() &&
                      !made.block && made.slice == 0;
   if (!suits) return std::nullopt;
-  const std::optional<Filling> fill = filling(program, producer);
+  std::optional<Filling> fill = filling(program, producer);
   if (!fill || pool.axis(fill->row).extent != pool.axis(*made.row).extent) return std::nullopt;
 
   Accesses accesses(program, made.locals, made.stages);
   const Dim length = pool.axis(fill->column).extent;
   const Reduce* contraction = nullptr;
-  std::optional<ExprId> rows;
   for (const Stage& stage : made.stages) {
     for (const Yield& yield : stage.yields) {
       const auto* to = std::get_if<ToTensor>(&yield.destination);
@@ -73,16 +77,13 @@ std::optional<Schedule> fill_rows(const Program& program, const Kernel& producer
       const bool operand = reduce && reduce->op == ReduceOp::contract && (load == reduce->a || load == reduce->b);
       if (!operand || contraction || reduce->axes.size() != 1) return std::nullopt;
       contraction = reduce;
-      rows = load;
+      fill->operand = load;
     }
   }
   const bool whole = contraction && pool.axis(contraction->axes.front()).extent == length &&
                      reduced_length(pool, *contraction).value_or(contract_chunk + 1) <= contract_chunk &&
-                     is_matrix(accesses, *rows, *made.row, contraction->axes.front(), length);
+                     is_matrix(accesses, fill->operand, *made.row, contraction->axes.front(), length);
   if (!whole) return std::nullopt;
-  share_rows(accesses, made, *rows, *contraction);
-  const auto columns = pool.axis(*made.column).extent.as_constant();
-  if (!made.batch.empty() || !columns || *columns > made.panel) return std::nullopt;  // a row is made once
   made.filling = fill;
   made.work = made.work + schedule(program, producer, machine).work;
   return made;
@@ -94,6 +95,18 @@ std::optional<Schedule> fill_rows(const Program& program, std::size_t index, con
   const auto* kernel = std::get_if<Kernel>(&program.steps[index + 1]);
   if (!producer || !kernel) return std::nullopt;
   return fill_rows(program, *producer, *kernel, machine);
+}
+
+Schedule fill_rows_alone(const Program& program, Schedule filled) {
+  const ExprId rows = filled.filling->operand;
+  Accesses accesses(program, filled.locals, filled.stages);
+  for (const Stage& stage : filled.stages) {
+    const Reduce* reduce = reduction(*program.pool, stage);
+    if (!reduce || (reduce->a != rows && reduce->b != rows)) continue;
+    share_rows(accesses, filled, rows, *reduce);
+    break;
+  }
+  return filled;
 }
 
 }  // namespace lathe

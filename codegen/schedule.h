@@ -17,10 +17,11 @@ struct Tile {
 
 /// A map over a matrix [row, column] that a contraction makes as it goes: see filling.h.
 struct Filling {
-  loop::Stage stage;
-  loop::TensorId tensor;  // that it stores
+  loop::ExprId value;
+  loop::TensorId tensor;  // where it is stored
   loop::AxisId row;
   loop::AxisId column;
+  loop::ExprId operand;  // of the contraction: reads it
 };
 
 /// How a kernel runs. Chosen from its structure and the machine model alone, never from an op's name, and without a
@@ -81,7 +82,7 @@ Sharing share(const Schedule& schedule, const loop::Pool& pool, const Bindings& 
 
 Schedule schedule(const Program& program, const loop::Kernel& kernel, const MachineModel& machine);
 
-/// Lets an item have as many columns, and points of outer axes, as use the same block of rows while the contraction's
+/// Lets an item have as many columns, and points of outer axes, as use the same block of `rows` while the contraction's
 /// other operand stays in the cache.
 void share_rows(Accesses& accesses, Schedule& schedule, loop::ExprId rows, const loop::Reduce& contraction);
 

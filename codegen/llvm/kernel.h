@@ -97,9 +97,10 @@ class KernelEmitter : public FunctionEmitter {
   /// there. Contractions put it there as they go, where `set_block_is_new` says that the block is.
   void open_block(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column);
   void set_block_is_new(llvm::Value* condition) { block_is_new_ = condition; }
-  /// Emits code for the space's rows in which contractions make what they read along rows as `filling` says, where
-  /// `set_block_is_new` says so.
-  void with_filling(const Filling& filling, llvm::function_ref<void()> make);
+  /// Emits code in which `reduce`, of tiles along `column`, makes what it reads along the space's rows as `filling`
+  /// says, again where `set_block_is_new` says so, and leaves it in the filling's tensor if `stores`.
+  void with_filling(const Filling& filling, const loop::Reduce& reduce, loop::AxisId column, llvm::Value* stores,
+                    llvm::function_ref<void()> make);
 
   /// The values that locals kept in registers have at the current space's points.
   void set_register(loop::LocalId local, int row, int column, llvm::Value* value) {
@@ -149,10 +150,14 @@ class KernelEmitter : public FunctionEmitter {
     loop::ExprId operand;
     std::vector<loop::AxisId> axes;
     loop::AxisId column;  // of the tiles that read it
-    llvm::AllocaInst* memory;
+    llvm::Value* memory;
     std::int64_t panel;  // 0: a block
     llvm::Value* first_column;
     std::int64_t row_elements;  // of a block
+  };
+  struct Row {
+    llvm::Value* first;
+    llvm::Type* element;
   };
   struct Evaluate;
 
@@ -180,14 +185,12 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* load_packed(const Packed& packed);
   void pack_transposed(const Packed& packed, llvm::Value* length, int width);
   std::optional<Packed> find_block(const loop::Reduce& reduce) const;
-  void fill_block(const Packed& block);
-  bool fills(const loop::Reduce& reduce) const;
-  Space filling_space(const Space& tile) const;
-  void fill_rows(const Space& tile, llvm::Value* index);
-  std::vector<llvm::Value*> next_rows(const Space& rows, llvm::Value* row);
+  std::vector<Row> next_rows(const Space& rows, llvm::Value* row);
   void test_rows();
-  Carried with_block(loop::AxisId last, const Packed* block, llvm::Value* begin, llvm::Value* end,
-                     llvm::ArrayRef<llvm::Value*> initial, NestBody step);
+  Space filling_space() const;
+  void fill_block(const Packed& block, const Space& tile);
+  Carried with_block(const Packed& block, llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial,
+                     NestBody step);
   Carried transpose(Carried rows);
   bool contiguous(loop::ExprId id, loop::AxisId axis);
   void store(loop::ExprId access, llvm::Value* value);
@@ -223,7 +226,7 @@ class KernelEmitter : public FunctionEmitter {
   std::unordered_map<loop::ExprId, llvm::AllocaInst*> packed_memory_;
   llvm::Value* block_is_new_ = nullptr;
   const Filling* filling_ = nullptr;
-  std::vector<llvm::Value*> next_rows_;  // where the filling's loads find the next block's rows
+  std::vector<Row> next_rows_;  // where the filling's loads find the next block's rows
   llvm::Value* scratch_row_ = nullptr;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias

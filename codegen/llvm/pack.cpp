@@ -92,50 +92,28 @@ std::optional<KernelEmitter::Packed> KernelEmitter::find_block(const Reduce& red
   return std::nullopt;
 }
 
-/// A vector along the last reduced axis, of each row.
-void KernelEmitter::fill_block(const Packed& block) {
-  const AxisId last = block.axes.back();
-  const llvm::Align align(size_of(pool().dtype(block.operand)));
-  const ExprId roots[] = {block.operand};
-  if (!space_.mask) {
-    for (const ExprId part : post_order(pool(), roots)) {
-      if (std::holds_alternative<Load>(pool().node(part))) prefetch_next_rows(part, last, space_.width);
-    }
-  }
-  for (row_ = 0; row_ < space_.rows; ++row_) {
-    llvm::Value* made = vector(block.operand);
-    if (space_.mask) {
-      b.CreateMaskedStore(made, packed_element(block), align, space_.mask);
-    } else {
-      b.CreateAlignedStore(made, packed_element(block), align);
-    }
-  }
-  row_ = 0;
-}
-
-/// Whether the contraction reads what the filling stores.
-bool KernelEmitter::fills(const Reduce& reduce) const {
-  const auto reads = [&](ExprId operand) {
-    const auto* load = std::get_if<Load>(&accesses_.pool().node(operand));
-    return load && load->tensor == filling_->tensor;
-  };
-  return filling_ && (reads(reduce.a) || reads(reduce.b));
-}
-
-Space KernelEmitter::filling_space(const Space& tile) const {
-  Space rows = tile;
+/// The rows of the space, with vectors along the filling's columns.
+Space KernelEmitter::filling_space() const {
+  Space rows = space_;
   rows.row = filling_->row;
   rows.column = filling_->column;
-  rows.width = reduce_lanes(accesses_.pool().dtype(filling_->stage.yields.front().value));
+  rows.width = reduce_lanes(accesses_.pool().dtype(filling_->value));
   rows.vectors = 1;
   return rows;
 }
 
-void KernelEmitter::with_filling(const Filling& filling, llvm::function_ref<void()> make) {
+void KernelEmitter::with_filling(const Filling& filling, const Reduce& reduce, AxisId column, llvm::Value* stores,
+                                 llvm::function_ref<void()> make) {
   filling_ = &filling;
   const Space tile = space_;
-  const Space rows = filling_space(tile);
+  const Space rows = filling_space();
   llvm::Value* row = bound(*tile.row);
+  llvm::Type* type = module.memory_type(pool().dtype(filling.value));
+  const std::int64_t length = *reduced_length(pool(), reduce);
+  llvm::Value* stored = b.CreateInBoundsGEP(type, tensor(filling.tensor), b.CreateNSWMul(row, number(length)));
+  llvm::Value* memory = b.CreateSelect(stores, stored, packed_memory(filling.operand, length * tile.rows));
+  std::erase_if(packed_, [&](const Packed& old) { return old.operand == filling.operand; });
+  packed_.push_back({filling.operand, reduce.axes, column, memory, 0, nullptr, length});
   next_rows_ = next_rows(rows, row);
   within(rows, [&] {
     bind(filling.row, row);
@@ -147,19 +125,20 @@ void KernelEmitter::with_filling(const Filling& filling, llvm::function_ref<void
 }
 
 /// The first elements that the filling will load for the rows of the next block.
-std::vector<llvm::Value*> KernelEmitter::next_rows(const Space& rows, llvm::Value* row) {
+std::vector<KernelEmitter::Row> KernelEmitter::next_rows(const Space& rows, llvm::Value* row) {
   Space one = rows;
   one.rows = 1;
-  const ExprId roots[] = {filling_->stage.yields.front().value};
+  const ExprId roots[] = {filling_->value};
   llvm::Value* last = b.CreateNSWSub(extent(filling_->row), number(1));
-  std::vector<llvm::Value*> out;
+  std::vector<Row> out;
   for (int next = rows.rows; next < 2 * rows.rows; ++next) {
     within(one, [&] {
       bind(filling_->row, smaller(b.CreateNSWAdd(row, number(next)), last));
       bind(filling_->column, number(0));
       for (const ExprId id : post_order(pool(), roots)) {
         if (!std::holds_alternative<Load>(pool().node(id)) || !varies(id)) continue;
-        if (contiguous(id, filling_->column)) out.push_back(first_element(id, accesses_.flat(id)));
+        if (!contiguous(id, filling_->column)) continue;
+        out.push_back({first_element(id, accesses_.flat(id)), module.memory_type(pool().dtype(id))});
       }
     });
   }
@@ -168,7 +147,7 @@ std::vector<llvm::Value*> KernelEmitter::next_rows(const Space& rows, llvm::Valu
 
 /// Makes the filling's checks that are the same for a whole row, for each row of the space.
 void KernelEmitter::test_rows() {
-  const ExprId roots[] = {filling_->stage.yields.front().value};
+  const ExprId roots[] = {filling_->value};
   for (const ExprId id : post_order(pool(), roots)) {
     const auto* check = std::get_if<Check>(&pool().node(id));
     if (!check || varies(check->condition) || varies(check->index) || varies(check->detail)) continue;
@@ -177,38 +156,53 @@ void KernelEmitter::test_rows() {
   }
 }
 
-/// Makes and stores a vector from `index` on, of each row.
-void KernelEmitter::fill_rows(const Space& tile, llvm::Value* index) {
-  Space rows = filling_space(tile);
-  rows.mask = space_.mask;
-  llvm::Value* row = bound(*tile.row);
-  within(rows, [&] {
-    bind(filling_->row, row);
-    bind(filling_->column, index);
-    evaluate({&filling_->stage, 1});
-  });
-  for (llvm::Value* next : next_rows_) {
-    llvm::Type* element = llvm::cast<llvm::GEPOperator>(next)->getSourceElementType();
-    prefetch(b.CreateGEP(element, next, index));
+/// A vector along the last reduced axis, of each row; `tile` is the space of the contraction.
+void KernelEmitter::fill_block(const Packed& block, const Space& tile) {
+  llvm::Value* index = bound(block.axes.back());
+  const ExprId value = filling_ ? filling_->value : block.operand;
+  const auto fill = [&] {
+    const llvm::Align align(size_of(pool().dtype(value)));
+    for (row_ = 0; row_ < space_.rows; ++row_) {
+      llvm::Value* made = vector(value);
+      if (space_.mask) {
+        b.CreateMaskedStore(made, packed_element(block), align, space_.mask);
+      } else {
+        b.CreateAlignedStore(made, packed_element(block), align);
+      }
+    }
+    row_ = 0;
+  };
+  if (filling_) {
+    Space rows = filling_space();
+    rows.width = space_.width;
+    within(rows, [&] {
+      bind(filling_->row, bound(*tile.row));
+      bind(filling_->column, index);
+      fill();
+    });
+    for (const auto& [first, element] : next_rows_) prefetch(b.CreateGEP(element, first, index));
+    return;
   }
+  const ExprId roots[] = {value};
+  for (const ExprId part : post_order(pool(), roots)) {
+    const bool loads = std::holds_alternative<Load>(pool().node(part));
+    if (loads && !space_.mask) prefetch_next_rows(part, block.axes.back(), space_.width);
+  }
+  fill();
 }
 
 /// Indices [begin, end) of the last reduced axis: as many of the block as make a vector, and at once the steps of the
 /// sum that take them, which hide what it costs.
-Carried KernelEmitter::with_block(AxisId last, const Packed* block, llvm::Value* begin, llvm::Value* end,
+Carried KernelEmitter::with_block(const Packed& block, llvm::Value* begin, llvm::Value* end,
                                   llvm::ArrayRef<llvm::Value*> initial, NestBody step) {
+  const AxisId last = block.axes.back();
   const Space tile = space_;
-  const DType dtype = block ? pool().dtype(block->operand) : pool().dtype(filling_->stage.yields.front().value);
-  const int width = reduce_lanes(dtype);
+  const int width = reduce_lanes(pool().dtype(block.operand));
   return vectors(last, begin, b.CreateNSWSub(end, begin), width, initial, [&](llvm::ArrayRef<llvm::Value*> carried) {
     llvm::Value* from = bound(last);
     llvm::Value* to = space_.mask ? end : b.CreateNSWAdd(from, number(width));
     when(block_is_new_, {}, [&] {
-      if (block) {
-        fill_block(*block);
-      } else {
-        fill_rows(tile, from);
-      }
+      fill_block(block, tile);
       return Carried{};
     });
     Carried out;

@@ -153,6 +153,18 @@ class PanelEmitter {
     k_.open_block(reduce, *schedule_.block, *schedule_.column);
   }
 
+  /// Whether this item stores the rows that it makes: of all items with the same rows one does, in turn.
+  llvm::Value* stores_rows(llvm::Value* first_column) {
+    llvm::Value* turn = k_.b.CreateUDiv(first_column, k_.number(schedule_.panel));
+    llvm::Value* turns = count_blocks(k_, schedule_, k_.pool()).panels;
+    for (const AxisId axis : schedule_.batch) {
+      turn = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(turn, k_.extent(axis)), k_.bound(axis));
+      turns = k_.b.CreateNSWMul(turns, k_.extent(axis));
+    }
+    llvm::Value* block = k_.b.CreateUDiv(k_.bound(*schedule_.row), k_.number(schedule_.rows()));
+    return k_.b.CreateICmpEQ(k_.b.CreateURem(block, turns), turn);
+  }
+
   /// Whether the tile at hand is the first to use its block of rows: the one at `first_column`, for the first of what
   /// shares it.
   llvm::Value* block_is_new(llvm::Value* first_column) {
@@ -217,7 +229,8 @@ class PanelEmitter {
           };
           if (schedule_.block) open_block();
           if (schedule_.filling) {
-            k_.with_filling(*schedule_.filling, cover);
+            const Reduce reduce = contraction_of(schedule_.filling->operand);
+            k_.with_filling(*schedule_.filling, reduce, *schedule_.column, stores_rows(first_column), cover);
           } else {
             cover();
           }

@@ -135,34 +135,26 @@ class ProgramEmitter : public FunctionEmitter {
 
   std::string step_name(const std::string& kind, std::size_t number) { return fmt::format("{}_{}", kind, number); }
 
-  /// A thread on its own makes rows where the next kernel reads them. Several make them first: each has its own columns
-  /// of weights in its cache, all need all rows.
   void perform(const Kernel& kernel, std::size_t index) {
     const MachineModel& machine = module.target.machine;
-    const Schedule own = lathe::schedule(module.program, kernel, machine);
-    const std::string name = step_name("kernel", index);
-    llvm::Value* shared = b.CreateIsNotNull(parallel_for_);
-    if (fill_rows(module.program, index, machine)) {
-      branch(
-          shared, [&] { perform(own, name); }, [] {});
-      return;
-    }
+    if (fill_rows(module.program, index, machine)) return;  // the next one does its work
     const auto filled = index > 0 ? fill_rows(module.program, index - 1, machine) : std::nullopt;
+    const std::string name = step_name("kernel", index);
     if (!filled) {
-      perform(own, name);
+      perform(lathe::schedule(module.program, kernel, machine), name);
       return;
     }
+    // Several threads have columns of their own, and rather make rows again than have them from each other.
     branch(
-        shared, [&] { perform(own, name); }, [&] { perform(*filled, name + "_filling"); });
+        b.CreateIsNotNull(parallel_for_), [&] { perform(*filled, name); },
+        [&] { perform(fill_rows_alone(module.program, *filled), name + "_alone"); });
     if (holds_check(*module.program.pool, module.program.steps[index - 1])) leave_if_failed();
   }
 
   void perform(const Schedule& schedule, const std::string& name) {
     llvm::Function* chunk = module.make_kernel(name);
-    std::vector<Stage> stages = schedule.stages;
-    if (schedule.filling) stages.push_back(schedule.filling->stage);
-    Accesses accesses(module.program, schedule.locals, stages);
-    KernelEmitter emitter(module, chunk, accesses, schedule.locals, stages);
+    Accesses accesses(module.program, schedule.locals, schedule.stages);
+    KernelEmitter emitter(module, chunk, accesses, schedule.locals, schedule.stages);
     if (schedule.form == Schedule::Form::rows) {
       emit_rows(emitter, schedule, module.target.machine);
     } else {

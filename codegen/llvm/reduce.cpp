@@ -89,15 +89,13 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
   const AxisId first = reduce.axes.front();
   const auto rest = std::span(reduce.axes).subspan(1);
   const std::optional<Packed> block = find_block(reduce);
-  const Packed* packed = block ? &*block : nullptr;
-  const bool fill = block || fills(reduce);
   const auto chain = [&](llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial) {
-    if (fill && rest.empty()) return with_block(first, packed, begin, end, initial, step);
+    if (block && rest.empty()) return with_block(*block, begin, end, initial, step);
     return loop(begin, end, 1, initial, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> accumulators) {
       bind(first, index);
-      if (!fill) return nest(rest, accumulators, step);
+      if (!block) return nest(rest, accumulators, step);
       return nest(rest.first(rest.size() - 1), accumulators, [&](llvm::ArrayRef<llvm::Value*> outer) {
-        return with_block(rest.back(), packed, number(0), extent(rest.back()), outer, step);
+        return with_block(*block, number(0), extent(rest.back()), outer, step);
       });
     });
   };
