@@ -32,8 +32,8 @@ constexpr std::int64_t block_bytes = 128 * 1024;
 constexpr std::int64_t slice_bytes = 512 * 1024;
 /// Lines this far apart share few places in the first-level cache, and hardly any prefetcher follows them.
 constexpr std::int64_t far_apart_bytes = 2048;
-/// In the time that memory takes for a byte.
-constexpr std::int64_t operations_a_byte = 8;
+/// In the time that the caches take for a byte; what moves far more than they hold is large in any case.
+constexpr std::int64_t operations_a_byte = 1;
 /// Loads in a reduction run far more often than what surrounds it.
 constexpr int reduction_weight = 8;
 
