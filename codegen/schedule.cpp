@@ -41,28 +41,10 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
 }
 
-/// Registers that one vector takes.
-int registers_of(int width, int element_bytes, const MachineModel& machine) {
-  return std::max(1, width * element_bytes * 8 / machine.vector_bits);
-}
-
-/// Whether a tile's accumulators leave room for one row of what is loaded, what is broadcast, and an epilogue.
-bool fits(int rows, int vectors, int registers, const MachineModel& machine) {
-  if (rows == 1 && vectors == 1) return true;
-  const int accumulators = rows * vectors * registers;
-  return accumulators <= machine.accumulators && accumulators + vectors * registers + 1 <= machine.vector_registers;
-}
-
 struct Access {
   ExprId id;
   int weight;
 };
-
-std::vector<ExprId> loads_of(const Pool& pool, std::span<const ExprId> roots) {
-  std::vector<ExprId> loads = post_order(pool, roots);
-  std::erase_if(loads, [&](ExprId id) { return !std::holds_alternative<Load>(pool.node(id)); });
-  return loads;
-}
 
 /// All accesses to memory with how often they run.
 std::vector<Access> accesses_of(Accesses& accesses, std::span<const Stage> stages) {
@@ -263,6 +245,12 @@ std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const Re
 
 }  // namespace
 
+std::vector<ExprId> loads_of(const Pool& pool, std::span<const ExprId> roots) {
+  std::vector<ExprId> loads = post_order(pool, roots);
+  std::erase_if(loads, [&](ExprId id) { return !std::holds_alternative<Load>(pool.node(id)); });
+  return loads;
+}
+
 const Reduce* reduction(const Pool& pool, const Stage& stage) {
   return stage.yields.empty() ? nullptr : std::get_if<Reduce>(&pool.node(stage.yields.front().value));
 }
@@ -272,10 +260,10 @@ bool is_tiled(const Pool& pool, const Schedule& schedule, const Stage& stage) {
   return schedule.rows() > 1 && reduce && reduce->op == ReduceOp::contract && !stage.inner.empty();
 }
 
-void share_rows(Accesses& accesses, Schedule& schedule, ExprId rows, const Reduce& contraction) {
+void share_rows(Accesses& accesses, Schedule& schedule, ExprId rows, std::int64_t length) {
   const Pool& pool = accesses.pool();
   // What a column reads of the other operand, then a panel, then all that share a block.
-  std::int64_t read = *reduced_length(pool, contraction) * static_cast<std::int64_t>(size_of(pool.dtype(rows)));
+  std::int64_t read = length * static_cast<std::int64_t>(size_of(pool.dtype(rows)));
   const auto columns = pool.axis(*schedule.column).extent.as_constant();
   if (columns && read * *columns <= slice_bytes) {
     schedule.panel = std::max(schedule.panel, ceil_div(*columns, schedule.width) * schedule.width);
@@ -297,51 +285,6 @@ int vector_width(const Pool& pool, std::span<const ExprId> values) {
     if (pool.dtype(id) == f64) return reduce_lanes(f64);
   }
   return reduce_lanes(f32);
-}
-
-int tile_vectors(int rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine, int most) {
-  const auto count = columns.as_constant();
-  const std::int64_t needed = count ? ceil_div(std::max<std::int64_t>(*count, 1), width) : most;
-  const int registers = registers_of(width, element_bytes, machine);
-  int vectors = 1;
-  while (vectors < std::min<std::int64_t>(needed, most) && fits(rows, vectors + 1, registers, machine)) ++vectors;
-  return vectors;
-}
-
-Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine) {
-  constexpr std::int64_t usual_rows = 32;  // a batch
-  constexpr std::int64_t many_columns = 4096;
-  constexpr int most_rows = 8;  // more would mostly enlarge the code of epilogues
-  const std::int64_t m = std::max<std::int64_t>(rows.as_constant().value_or(usual_rows), 1);
-  const std::int64_t n = ceil_div(std::max<std::int64_t>(columns.as_constant().value_or(many_columns), 1), width);
-  const int registers = registers_of(width, element_bytes, machine);
-  // Cycles of one step of the reduction: as many as multiplying, loading or waiting for the chain takes.
-  const auto cycles = [&](std::int64_t r, std::int64_t v) {
-    const double multiply = static_cast<double>(r * v * registers) / machine.fma_per_cycle;
-    const double load = static_cast<double>(r + v * registers) / machine.loads_per_cycle;
-    return std::max({multiply, load, static_cast<double>(machine.fma_latency)});
-  };
-  Tile best;
-  double least = std::numeric_limits<double>::max();
-  for (int v = 1; v <= 8 && v <= n; ++v) {
-    for (int r = 1; r <= most_rows && r <= m; ++r) {
-      if (!fits(static_cast<int>(r), static_cast<int>(v), registers, machine)) break;
-      const auto panel = [&](std::int64_t vectors) {
-        const std::int64_t blocks = m / r;
-        const double rest = m % r == 0 ? 0 : cycles(m % r, vectors);
-        return static_cast<double>(blocks) * cycles(r, vectors) + rest;
-      };
-      const std::int64_t panels = n / v;
-      const double total = static_cast<double>(panels) * panel(v) + static_cast<double>(n % v) * panel(1);
-      // Of equally fast tiles the one that loads less; vectors stream from farther away than what is broadcast.
-      const double loads = static_cast<double>(r + 4 * v) / (r * v);
-      if (total * (1 + loads / 100) < least) {
-        least = total * (1 + loads / 100);
-        best = {r, v};
-      }
-    }
-  }
-  return best;
 }
 
 Schedule schedule(const Program& program, const Kernel& original, const MachineModel& machine) {
@@ -440,7 +383,7 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
     out.tiles.push_back({tile_rows, std::min(vectors, panel_vectors)});
   }
   out.block = choose_block(accesses, *contraction, *out.column, out.rows() * std::int64_t{bytes});
-  if (out.block && !packed) share_rows(accesses, out, *out.block, *contraction);
+  if (out.block && !packed) share_rows(accesses, out, *out.block, *reduced_length(pool, *contraction));
   out.slice = choose_slice(accesses, out, *contraction);
   return out;
 }

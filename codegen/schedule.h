@@ -6,14 +6,9 @@
 
 #include <lathe/codegen/access.h>
 #include <lathe/codegen/machine.h>
+#include <lathe/codegen/tile.h>
 
 namespace lathe {
-
-/// A register tile: rows x vectors accumulators.
-struct Tile {
-  int rows = 1;
-  int vectors = 1;
-};
 
 /// A map over a matrix [row, column] that a contraction makes as it goes: see filling.h.
 struct Filling {
@@ -82,16 +77,14 @@ Sharing share(const Schedule& schedule, const loop::Pool& pool, const Bindings& 
 
 Schedule schedule(const Program& program, const loop::Kernel& kernel, const MachineModel& machine);
 
-/// Lets an item have as many columns, and points of outer axes, as use the same block of `rows` while the contraction's
-/// other operand stays in the cache.
-void share_rows(Accesses& accesses, Schedule& schedule, loop::ExprId rows, const loop::Reduce& contraction);
+/// Lets an item have as many columns, and points of outer axes, as use the same block of `rows` of this length while
+/// the contraction's other operand stays in the cache.
+void share_rows(Accesses& accesses, Schedule& schedule, loop::ExprId rows, std::int64_t length);
 
-/// How many vectors a tile of `rows` rows may hold: what the accumulators allow and the columns need, at most `most`.
-int tile_vectors(int rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine, int most = 8);
-/// The register tile that covers `rows` x `columns` (taken for large where not constant) with the fewest cycles.
-Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine);
 /// Elements a vector for code that computes `values`: what 64 bytes hold of the widest float, 16 or 8.
 int vector_width(const loop::Pool& pool, std::span<const loop::ExprId> values);
+/// The Loads among what `roots` are made of.
+std::vector<loop::ExprId> loads_of(const loop::Pool& pool, std::span<const loop::ExprId> roots);
 /// The reduction that all of the stage's yields store, if it is one.
 const loop::Reduce* reduction(const loop::Pool& pool, const loop::Stage& stage);
 

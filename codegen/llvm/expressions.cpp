@@ -156,6 +156,20 @@ void KernelEmitter::test(ExprId id) {
   remember(tested, holds, accesses_.facts(check.condition).reads_stored);
 }
 
+void KernelEmitter::test_rows(std::span<const ExprId> roots, AxisId column) {
+  for (const ExprId id : post_order(pool(), roots)) {
+    const auto* check = std::get_if<Check>(&pool().node(id));
+    if (!check) continue;
+    const ExprId parts[] = {check->condition, check->index, check->detail};
+    const bool fixed = std::none_of(std::begin(parts), std::end(parts), [&](ExprId part) {
+      return accesses_.varies(part, column) || accesses_.facts(part).reads_stored;
+    });
+    if (!fixed) continue;
+    for (row_ = 0; row_ < space_.rows; ++row_) test(id);
+    row_ = 0;
+  }
+}
+
 /// The address of an access at the space's first column; of its first row too unless what it depends on beyond the row
 /// axis itself changes from row to row.
 llvm::Value* KernelEmitter::first_element(ExprId access, const Affine& flat) {

@@ -63,6 +63,8 @@ class KernelEmitter : public FunctionEmitter {
 
   /// Reports a Check that fails at the current point; once where its condition is the same.
   void test(loop::ExprId check);
+  /// Reports the Checks in `roots` that are the same for a whole row along `column`, for each row of the space.
+  void test_rows(std::span<const loop::ExprId> roots, loop::AxisId column);
   /// Evaluates stages that hold no reductions at every point, all stages of one point before the next point.
   void evaluate(std::span<const loop::Stage> stages);
   /// Evaluates a stage that is one reduction at every point, and `row` in the same loop if it joins that.
@@ -186,7 +188,6 @@ class KernelEmitter : public FunctionEmitter {
   void pack_transposed(const Packed& packed, llvm::Value* length, int width);
   std::optional<Packed> find_block(const loop::Reduce& reduce) const;
   std::vector<Row> next_rows(const Space& rows, llvm::Value* row);
-  void test_rows();
   Space filling_space() const;
   void fill_block(const Packed& block, const Space& tile);
   Carried with_block(const Packed& block, llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial,

@@ -118,7 +118,7 @@ void KernelEmitter::with_filling(const Filling& filling, const Reduce& reduce, A
   within(rows, [&] {
     bind(filling.row, row);
     bind(filling.column, number(0));
-    test_rows();
+    test_rows({&filling.value, 1}, filling.column);
     within(tile, make);
   });
   filling_ = nullptr;
@@ -143,17 +143,6 @@ std::vector<KernelEmitter::Row> KernelEmitter::next_rows(const Space& rows, llvm
     });
   }
   return out;
-}
-
-/// Makes the filling's checks that are the same for a whole row, for each row of the space.
-void KernelEmitter::test_rows() {
-  const ExprId roots[] = {filling_->value};
-  for (const ExprId id : post_order(pool(), roots)) {
-    const auto* check = std::get_if<Check>(&pool().node(id));
-    if (!check || varies(check->condition) || varies(check->index) || varies(check->detail)) continue;
-    for (row_ = 0; row_ < space_.rows; ++row_) test(id);
-    row_ = 0;
-  }
 }
 
 /// A vector along the last reduced axis, of each row; `tile` is the space of the contraction.

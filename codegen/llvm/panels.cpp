@@ -121,15 +121,7 @@ class PanelEmitter {
     for (const Stage& stage : schedule_.stages) {
       for (const Yield& yield : stage.yields) roots.push_back(yield.value);
     }
-    for (const ExprId id : post_order(k_.pool(), roots)) {
-      const auto* check = std::get_if<Check>(&k_.pool().node(id));
-      if (!check) continue;
-      const ExprId parts[] = {check->condition, check->index, check->detail};
-      const bool fixed = std::none_of(std::begin(parts), std::end(parts), [&](ExprId part) {
-        return k_.accesses().varies(part, *schedule_.column) || k_.accesses().facts(part).reads_stored;
-      });
-      if (fixed) k_.test(id);
-    }
+    k_.test_rows(roots, *schedule_.column);
   }
 
   /// The contraction that `operand` is part of.

@@ -1,5 +1,6 @@
 // The entry point of a program: builds the frame, then carries out the steps in order.
 #include <cstddef>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -137,11 +138,11 @@ class ProgramEmitter : public FunctionEmitter {
 
   void perform(const Kernel& kernel, std::size_t index) {
     const MachineModel& machine = module.target.machine;
-    if (fill_rows(module.program, index, machine)) return;  // the next one does its work
-    const auto filled = index > 0 ? fill_rows(module.program, index - 1, machine) : std::nullopt;
     const std::string name = step_name("kernel", index);
+    const auto filled = std::exchange(filled_, std::nullopt);
     if (!filled) {
-      perform(lathe::schedule(module.program, kernel, machine), name);
+      filled_ = fill_rows(module.program, index, machine);
+      if (!filled_) perform(lathe::schedule(module.program, kernel, machine), name);
       return;
     }
     // Several threads have columns of their own, and rather make rows again than have them from each other.
@@ -235,6 +236,7 @@ class ProgramEmitter : public FunctionEmitter {
   llvm::AllocaInst* frame_;
   llvm::AllocaInst* failure_;
   std::vector<llvm::Value*> addresses_;
+  std::optional<Schedule> filled_;  // of the next kernel, if it does the last one's work
 };
 
 }  // namespace

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <lathe/codegen/machine.h>
+#include <lathe/graph/dim.h>
+
+namespace lathe {
+
+/// A register tile: rows x vectors accumulators.
+struct Tile {
+  int rows = 1;
+  int vectors = 1;
+};
+
+/// How many vectors a tile of `rows` rows may hold: what the accumulators allow and the columns need, at most `most`.
+int tile_vectors(int rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine, int most = 8);
+/// The register tile that covers `rows` x `columns` (taken for large where not constant) with the fewest cycles.
+Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine);
+
+}  // namespace lathe
