@@ -14,6 +14,10 @@ using loop::TensorId;
 
 constexpr int cheap = 4;
 constexpr int slow_operation = 8;  // division, square root
+/// What contractions make of rows as they go: more would not hide behind their sums, nor would it be worth making by
+/// more of them than a layer has, which are the layer and the gradient of its weights.
+constexpr int most_row_operations = 16;
+constexpr std::size_t most_row_consumers = 2;
 
 /// Operations an element, not counting what only computes indices.
 int cost(const loop::Pool& pool, ExprId root) {
@@ -64,6 +68,7 @@ struct Uses {
   std::set<TensorId> consumers;  // that stay
   bool in_contraction = false;
   bool by_rows = true;    // in contractions it is always what runs along rows, not columns
+  bool windows = false;   // of several axes, which may overlap
   bool repeated = false;  // elements would be computed more than once
   bool pinned = false;    // must exist in memory: a scatter's base, a tensor for the host
 };
@@ -110,7 +115,17 @@ class Dissolver {
  private:
   bool stays(TensorId id) const {
     const Uses& uses = uses_[number(id)];
-    return needed_[number(id)] || uses.pinned || lowered_.has_check(id);
+    return needed_[number(id)] || uses.pinned || (lowered_.has_check(id) && !belongs_in_rows(id, uses));
+  }
+
+  /// A check that one map of more axes needs belongs where the map is computed, row by row.
+  bool belongs_in_rows(TensorId id, const Uses& uses) const {
+    const ExprId* root = lowered_.expression(id);
+    if (!root || !std::holds_alternative<loop::Check>(lowered_.pool->node(*root))) return false;
+    if (uses.consumers.size() != 1 || uses.in_contraction) return false;
+    const TensorId consumer = *uses.consumers.begin();
+    return lowered_.expression(consumer) && !lowered_.reduction(consumer) &&
+           lowered_.definition(consumer)->axes.size() > lowered_.definition(id)->axes.size();
   }
 
   void decide(TensorId id) {
@@ -131,12 +146,16 @@ class Dissolver {
         source.consumers.insert(uses.consumers.begin(), uses.consumers.end());
         source.in_contraction |= uses.in_contraction;
         source.by_rows &= uses.by_rows;
+        source.windows |= uses.windows;
         source.repeated |= uses.repeated || repeats;
       }
       if (!gone_[number(id)] || needed_[number(id)]) {
         source.consumers.insert(id);
         source.in_contraction |= lowered_.is_contraction(id);
-        source.by_rows &= !lowered_.is_contraction(id) || runs_along_rows(id, load);
+        if (lowered_.is_contraction(id)) {
+          source.by_rows &= runs_along_rows(id, load);
+          source.windows |= lowered_.reduction(id)->axes.size() > 1;
+        }
         source.repeated |= repeats;
       }
     }
@@ -147,14 +166,16 @@ class Dissolver {
 
   bool dissolves(TensorId id, const Uses& uses) const {
     const ExprId* root = lowered_.expression(id);
-    if (!root || lowered_.reduction(id) || lowered_.has_check(id) || uses.pinned) return false;
+    if (!root || lowered_.reduction(id) || uses.pinned) return false;
+    if (lowered_.has_check(id)) return !stays(id);
     const int operations = cost(*lowered_.pool, *root);
     if (operations == 0) return true;
     if (needed_[number(id)]) return false;
-    // A contraction takes its rows in blocks, and computes what is cheap just before the block that needs it; but not
-    // what can be made of another's results while they are in registers.
+    // A contraction computes what it reads along rows as it goes, so that no thread waits for another to do so, and
+    // none has to fetch it; but not what can be made of another's results while they are in registers.
     if (uses.in_contraction) {
-      return uses.by_rows && uses.consumers.size() == 1 && operations <= cheap && results_[number(id)].empty();
+      return uses.by_rows && uses.consumers.size() <= most_row_consumers &&
+             operations <= (uses.windows ? cheap : most_row_operations) && results_[number(id)].empty();
     }
     if (uses.consumers.size() == 1 && !uses.repeated) return !joins_reductions(id);
     const std::vector<loop::Load> loads = lowered_.loads(id);
@@ -163,18 +184,26 @@ class Dissolver {
     return operations <= cheap && !epilogue;
   }
 
-  /// Whether what contraction `id` loads is the same for all columns, and a block of its rows has a known size.
+  /// Whether what contraction `id` loads is the same for all columns, and either a block of its rows has a known size
+  /// or neighbours in a row belong to different rows of the result, so that a few terms of the sum can be made at a
+  /// time.
   bool runs_along_rows(TensorId id, const loop::Load& load) const {
     const loop::Pool& pool = *lowered_.pool;
     const std::vector<loop::AxisId>& axes = lowered_.definition(id)->axes;
     if (axes.empty()) return false;
-    const std::optional<std::int64_t> length = reduced_length(pool, *lowered_.reduction(id));
-    if (!length || *length > loop::contract_chunk) return false;
-    const std::vector<ExprId> parts = post_order(pool, load.indices);
-    return std::none_of(parts.begin(), parts.end(), [&](ExprId part) {
-      const auto* index = std::get_if<loop::AxisIndex>(&pool.node(part));
-      return index && index->axis == axes.back();
-    });
+    const auto varies = [&](std::span<const ExprId> indices, loop::AxisId axis) {
+      const std::vector<ExprId> parts = post_order(pool, indices);
+      return std::any_of(parts.begin(), parts.end(), [&](ExprId part) {
+        const auto* index = std::get_if<loop::AxisIndex>(&pool.node(part));
+        return index && index->axis == axis;
+      });
+    };
+    if (varies(load.indices, axes.back())) return false;
+    const loop::Reduce& reduce = *lowered_.reduction(id);
+    const std::optional<std::int64_t> length = reduced_length(pool, reduce);
+    if (length && *length <= loop::contract_chunk) return true;
+    return reduce.axes.size() == 1 && axes.size() > 1 && !load.indices.empty() &&
+           !varies({&load.indices.back(), 1}, reduce.axes.front());
   }
 
   /// Whether a definition makes one number out of several reductions' results: it belongs where they are at hand.

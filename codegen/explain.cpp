@@ -8,7 +8,6 @@
 #include <fmt/ranges.h>
 
 #include <lathe/codegen/access.h>
-#include <lathe/codegen/filling.h>
 #include <lathe/codegen/schedule.h>
 
 namespace lathe {
@@ -233,7 +232,6 @@ Explanation explain(const Executable& executable, const Bindings& bindings, std:
   for (const Step& step : program.steps) {
     out.steps.push_back(std::visit([&](const auto& kind) { return report(program, kind, machine, bindings); }, step));
     const std::size_t index = out.steps.size() - 1;
-    if (fill_rows(program, index, machine)) out.steps.back().schedule += "; a part of the next kernel";
     if (index < measured_us.size()) out.steps.back().measured_us = measured_us[index];
   }
   out.phases = executable.phases();

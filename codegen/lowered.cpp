@@ -112,7 +112,7 @@ class Definer {
     std::vector<Definition> definitions = body.take();
     for (std::uint32_t output = 0; output < definitions.size(); ++output) {
       Definition& definition = definitions[output];
-      if (auto* root = std::get_if<ExprId>(&definition.value)) *root = split_reductions(*root, node.name);
+      if (auto* root = std::get_if<ExprId>(&definition.value)) *root = split(*root, definition.axes.size(), node.name);
       const std::string name = output == 0 ? node.name : fmt::format("{}:{}", node.name, output);
       tensor_of_[{id, output}] =
           out_.add({name, node.outputs[output], Role::dissolved, 0, {}, {}}, node.name, definition);
@@ -208,25 +208,30 @@ class Definer {
     return axes;
   }
 
-  // Innermost first, every reduction below the top moves into a tensor of its own.
-  ExprId split_reductions(ExprId root, const std::string& node) {
+  // Innermost first, every reduction below the top moves into a tensor of its own, and so does a check that is the same
+  // along some of the definition's `rank` axes.
+  ExprId split(ExprId root, std::size_t rank, const std::string& node) {
     std::map<ExprId, ExprId> done;
     const ExprId roots[] = {root};
     for (const ExprId id : post_order(*out_.pool, roots)) {
       std::vector<ExprId> operands = out_.pool->operands(id);
       for (ExprId& operand : operands) operand = done.at(operand);
       Expr result = operands.empty() ? out_.pool->wrap(id) : out_.pool->with_operands(id, operands);
-      if (id != root && std::holds_alternative<loop::Reduce>(result.node())) result = move_out(result, node);
+      if (id != root) {
+        const bool check = std::holds_alternative<loop::Check>(result.node()) && free_axes(result.id).size() < rank;
+        if (check) result = move_out(result, node, "check");
+        if (std::holds_alternative<loop::Reduce>(result.node())) result = move_out(result, node, "reduce");
+      }
       done.emplace(id, result.id);
     }
     return done.at(root);
   }
 
-  Expr move_out(Expr reduction, const std::string& node) {
-    const std::vector<AxisId> outer = free_axes(reduction.id);
+  Expr move_out(Expr value, const std::string& node, const char* part) {
+    const std::vector<AxisId> outer = free_axes(value.id);
     loop::Substitution rename(*out_.pool);
     Definition definition;
-    ProgramTensor tensor{node + "/reduce", {reduction.dtype(), {}}, Role::dissolved, 0, {}, {}};
+    ProgramTensor tensor{fmt::format("{}/{}", node, part), {value.dtype(), {}}, Role::dissolved, 0, {}, {}};
     std::vector<ExprId> indices;
     for (const AxisId axis : outer) {
       const loop::AxisInfo info = out_.pool->axis(axis);
@@ -235,8 +240,8 @@ class Definer {
       tensor.type.shape.push_back(info.extent);
       indices.push_back(out_.pool->index(axis).id);
     }
-    definition.value = rename(reduction.id);
-    const DType dtype = reduction.dtype();
+    definition.value = rename(value.id);
+    const DType dtype = value.dtype();
     const TensorId id = out_.add(std::move(tensor), node, std::move(definition));
     return out_.pool->load(id, dtype, std::move(indices));
   }

@@ -44,8 +44,8 @@ struct Lowered {
   bool has_check(loop::TensorId id) const;
 };
 
-/// Asks every node's op record for its definition. Each reduction becomes the top of a definition of its own; what is
-/// fetched or assigned always has one.
+/// Asks every node's op record for its definition. Each reduction becomes the top of a definition of its own, and so
+/// does a check that is the same for whole rows; what is fetched or assigned always has one.
 Lowered define(const Graph& graph);
 
 /// The loads among what `roots` are made of, each once.

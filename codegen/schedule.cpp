@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <numeric>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -32,8 +33,12 @@ constexpr std::int64_t block_bytes = 128 * 1024;
 constexpr std::int64_t slice_bytes = 512 * 1024;
 /// Lines this far apart share few places in the first-level cache, and hardly any prefetcher follows them.
 constexpr std::int64_t far_apart_bytes = 2048;
+/// Of an operand made in lines: what a slice has of a group of rows stays in the first-level cache beside the rest.
+constexpr std::int64_t lines_slice = 256;
 /// In the time that the caches take for a byte; what moves far more than they hold is large in any case.
 constexpr std::int64_t operations_a_byte = 1;
+/// A fused multiply-add and its two loads.
+constexpr int contraction_operations = 3;
 /// Loads in a reduction run far more often than what surrounds it.
 constexpr int reduction_weight = 8;
 
@@ -113,8 +118,12 @@ Dim work_of(Accesses& accesses, std::span<const AxisId> outer, std::span<const S
     Dim points = 1;
     for (const AxisId axis : stage.inner) points = points * pool.axis(axis).extent;
     for (const Yield& yield : stage.yields) {
-      Dim once = accesses.facts(yield.value).operations + 1 + operations_a_byte * bytes_read(pool, yield.value);
-      if (const auto* reduce = std::get_if<Reduce>(&pool.node(yield.value))) {
+      const auto* reduce = std::get_if<Reduce>(&pool.node(yield.value));
+      // Whatever a contraction's operands are made of, that is done once for all rows or all columns.
+      const bool contracts = reduce && reduce->op == ReduceOp::contract;
+      const int operations = contracts ? contraction_operations : accesses.facts(yield.value).operations;
+      Dim once = operations + 1 + operations_a_byte * bytes_read(pool, yield.value);
+      if (reduce) {
         for (const AxisId axis : reduce->axes) once = once * pool.axis(axis).extent;
       }
       if (std::holds_alternative<ToTensor>(yield.destination)) {
@@ -198,28 +207,80 @@ void move_row_last(Accesses& accesses, const Reduce& reduce, AxisId column, std:
   }
 }
 
-/// The operand of `reduce` that is not simply loaded and is the same for all columns, if a block of rows has room for
-/// it.
-std::optional<ExprId> choose_block(Accesses& accesses, const Reduce& reduce, AxisId column, std::int64_t row_bytes) {
-  const std::optional<std::int64_t> length = reduced_length(accesses.pool(), reduce);
-  if (!length || *length == 0 || *length * row_bytes > block_bytes) return std::nullopt;
+/// Whether neighbours along `axis` are neighbours wherever `id` loads something that varies along it.
+bool is_contiguous(Accesses& accesses, ExprId id, AxisId axis) {
+  const std::vector<ExprId> loads = loads_of(accesses.pool(), {&id, 1});
+  return std::all_of(loads.begin(), loads.end(), [&](ExprId load) {
+    const std::optional<Dim> step = accesses.step(load, axis);
+    return step && (*step == Dim(0) || *step == Dim(1));
+  });
+}
+
+/// The operand of `reduce` that is the same for all columns and either takes arithmetic or lies wherever an index says.
+std::optional<ExprId> choose_made(Accesses& accesses, const Schedule& schedule, const Reduce& reduce) {
+  const auto is_affine = [&](ExprId load, AxisId axis) { return accesses.step(load, axis).has_value(); };
   for (const ExprId operand : {reduce.a, reduce.b}) {
-    if (std::holds_alternative<Load>(accesses.pool().node(operand))) continue;
-    if (accesses.varies(operand, column) || !accesses.varies(operand, reduce.axes)) continue;
+    if (std::holds_alternative<Load>(accesses.pool().node(operand))) {
+      const bool by_row = !schedule.row || is_affine(operand, *schedule.row);
+      if (by_row && is_affine(operand, reduce.axes.front())) continue;
+    }
+    if (accesses.varies(operand, *schedule.column) || !accesses.varies(operand, reduce.axes)) continue;
     if (!accesses.facts(operand).reads_stored) return operand;
   }
   return std::nullopt;
+}
+
+/// Lets all columns, and points of batch axes, use the same rows of an operand, of which they read `length` terms at a
+/// time, while the contraction's other operand stays in the cache.
+void share_rows(Accesses& accesses, Schedule& schedule, ExprId rows, std::int64_t length) {
+  const Pool& pool = accesses.pool();
+  // What a column reads of the other operand, then a panel, then all that share a block.
+  std::int64_t read = length * static_cast<std::int64_t>(size_of(pool.dtype(rows)));
+  const auto columns = pool.axis(*schedule.column).extent.as_constant();
+  schedule.shares_columns = columns && *columns > schedule.panel && read * *columns <= slice_bytes;
+  read *= schedule.shares_columns ? *columns : schedule.panel;
+  for (const AxisId axis : schedule.batch) {
+    const auto count = pool.axis(axis).extent.as_constant();
+    if (!count || accesses.varies(rows, axis) || read * *count > slice_bytes) continue;
+    read *= *count;
+    schedule.shared.push_back(axis);
+  }
+}
+
+/// Whether slices of `reduce` can leave their sums in memory: it is all that the kernel reduces, and comes first.
+bool can_slice(const Pool& pool, const Schedule& schedule) {
+  const auto is_reduction = [&](const Stage& stage) { return reduction(pool, stage) != nullptr; };
+  const std::span<const Stage> stages = schedule.stages;
+  return schedule.row && is_reduction(stages.front()) && std::none_of(stages.begin() + 1, stages.end(), is_reduction);
+}
+
+/// How to make the operand that needs it: in blocks, unless its lines run across rows or blocks would be too large.
+void choose_making(Accesses& accesses, Schedule& schedule, const Reduce& reduce) {
+  const Pool& pool = accesses.pool();
+  if (!schedule.packed.empty() || reduce.axes.empty()) return;
+  const std::optional<ExprId> made = choose_made(accesses, schedule, reduce);
+  if (!made) return;
+  const std::optional<std::int64_t> length = reduced_length(pool, reduce);
+  const auto bytes = static_cast<std::int64_t>(size_of(pool.dtype(*made)));
+  const bool fits = length && *length > 0 && *length * schedule.rows() * bytes <= block_bytes;
+  const bool across = can_slice(pool, schedule) && reduce.axes.size() == 1 &&
+                      (!length || is_contiguous(accesses, *made, *schedule.row)) &&
+                      !is_contiguous(accesses, *made, reduce.axes.front());
+  if (across) {
+    schedule.lines = made;
+    schedule.slice = lines_slice;
+    share_rows(accesses, schedule, *made, lines_slice);
+  } else if (fits) {
+    schedule.block = made;
+    share_rows(accesses, schedule, *made, *length);
+  }
 }
 
 /// How many indices of the first reduced axis read as much as the cache holds; 0 where that is half of them or more.
 /// Only for sums over several axes, where one index reads much.
 std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const Reduce& reduce) {
   const Pool& pool = accesses.pool();
-  const auto is_reduction = [&](const Stage& stage) { return reduction(pool, stage) != nullptr; };
-  const std::span<const Stage> stages = schedule.stages;
-  const bool suits = schedule.row && reduce.axes.size() > 1 && schedule.packed.empty() && !schedule.block &&
-                     is_reduction(stages.front()) && std::none_of(stages.begin() + 1, stages.end(), is_reduction);
-  if (!suits) return 0;
+  if (!can_slice(pool, schedule) || reduce.axes.size() == 1 || !schedule.packed.empty() || schedule.block) return 0;
   std::int64_t bytes = 0;  // that one index reads
   for (const ExprId operand : {reduce.a, reduce.b}) {
     if (!std::holds_alternative<Load>(pool.node(operand))) return 0;
@@ -231,7 +292,8 @@ std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const Re
     }
     if (accesses.varies(operand, *schedule.column)) read *= schedule.panel;
     if (accesses.varies(operand, *schedule.row)) {
-      read *= std::min(pool.axis(*schedule.row).extent.as_constant().value_or(sliced_rows), sliced_rows);
+      const std::int64_t rows = sliced_rows(schedule);
+      read *= std::min(pool.axis(*schedule.row).extent.as_constant().value_or(rows), rows);
     }
     bytes += read;
   }
@@ -260,24 +322,17 @@ bool is_tiled(const Pool& pool, const Schedule& schedule, const Stage& stage) {
   return schedule.rows() > 1 && reduce && reduce->op == ReduceOp::contract && !stage.inner.empty();
 }
 
-void share_rows(Accesses& accesses, Schedule& schedule, ExprId rows, std::int64_t length) {
-  const Pool& pool = accesses.pool();
-  // What a column reads of the other operand, then a panel, then all that share a block.
-  std::int64_t read = length * static_cast<std::int64_t>(size_of(pool.dtype(rows)));
-  const auto columns = pool.axis(*schedule.column).extent.as_constant();
-  if (columns && read * *columns <= slice_bytes) {
-    schedule.panel = std::max(schedule.panel, ceil_div(*columns, schedule.width) * schedule.width);
-    read *= *columns;
-  } else {
-    read *= schedule.panel;
-  }
-  std::erase_if(schedule.batch, [&](AxisId axis) {
-    const auto count = pool.axis(axis).extent.as_constant();
-    if (!count || accesses.varies(rows, axis) || read * *count > slice_bytes) return false;
-    read *= *count;
-    schedule.shared.push_back(axis);
-    return true;
-  });
+std::int64_t sliced_rows(const Schedule& schedule) {
+  if (schedule.lines) return std::lcm(schedule.rows(), schedule.width);  // whole tiles, made by whole vectors
+  constexpr std::int64_t most = 256;
+  return ceil_div(most, schedule.rows()) * schedule.rows();
+}
+
+std::int64_t sharing_points(const Schedule& schedule, const Pool& pool) {
+  std::int64_t points = 1;
+  if (schedule.shares_columns) points = ceil_div(pool.axis(*schedule.column).extent.constant(), schedule.panel);
+  for (const AxisId axis : schedule.shared) points *= pool.axis(axis).extent.constant();
+  return points;
 }
 
 int vector_width(const Pool& pool, std::span<const ExprId> values) {
@@ -382,9 +437,8 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
                             : tile_vectors(tile_rows, columns, out.width, bytes, machine, panel_vectors);
     out.tiles.push_back({tile_rows, std::min(vectors, panel_vectors)});
   }
-  out.block = choose_block(accesses, *contraction, *out.column, out.rows() * std::int64_t{bytes});
-  if (out.block && !packed) share_rows(accesses, out, *out.block, *reduced_length(pool, *contraction));
-  out.slice = choose_slice(accesses, out, *contraction);
+  choose_making(accesses, out, *contraction);
+  if (!out.lines) out.slice = choose_slice(accesses, out, *contraction);
   return out;
 }
 
@@ -411,9 +465,10 @@ std::string to_string(const Schedule& schedule, const Pool& pool) {
       return fmt::format("map {}, {}: vectors of {}; panels of {} columns", name(schedule.row), name(schedule.column),
                          schedule.width, schedule.panel);
     case Schedule::Form::tile:
-      return fmt::format("tile {}, {}: {} vectors of {}; panels of {} columns{}{}", name(schedule.row),
+      return fmt::format("tile {}, {}: {} vectors of {}; panels of {} columns{}{}{}", name(schedule.row),
                          name(schedule.column), fmt::join(tiles, ", "), schedule.width, schedule.panel,
                          schedule.packed.empty() ? "" : ", packed",
+                         schedule.block || schedule.lines ? ", rows made" : "",
                          schedule.slice == 0 ? "" : fmt::format("; sums in slices of {}", schedule.slice));
     case Schedule::Form::rows: break;
   }

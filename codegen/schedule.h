@@ -10,15 +10,6 @@
 
 namespace lathe {
 
-/// A map over a matrix [row, column] that a contraction makes as it goes: see filling.h.
-struct Filling {
-  loop::ExprId value;
-  loop::TensorId tensor;  // where it is stored
-  loop::AxisId row;
-  loop::AxisId column;
-  loop::ExprId operand;  // of the contraction: reads it
-};
-
 /// How a kernel runs. Chosen from its structure and the machine model alone, never from an op's name, and without a
 /// bearing on any bit of the result.
 ///
@@ -27,7 +18,9 @@ struct Filling {
 /// point of the `batch` axes. A contraction covers an item with register tiles; where the operand along the columns
 /// cannot be loaded in vectors, or its lines would push each other out of the cache, a panel of it is copied first.
 /// Where every block of rows would read more than the cache holds, all blocks take one slice of the sum after the
-/// other.
+/// other. An operand along the rows that takes arithmetic, or whose rows lie anywhere, is made as the sum goes: in
+/// every item that reads it, so that no thread has to fetch it from another; a thread on its own makes it once for all
+/// columns.
 struct Schedule {
   enum class Form {
     map,   // no reductions: rows outside, vectors of columns inside
@@ -43,9 +36,10 @@ struct Schedule {
   std::vector<Tile> tiles = {{1, 1}};  // to use, most rows first; the last ones cover any remainder of rows
   std::int64_t panel = 0;              // columns an item covers
   std::vector<loop::ExprId> packed;    // operands of contractions: copied panel by panel, or by `rows` whole
-  std::optional<loop::ExprId> block;   // the operand along rows, if it takes arithmetic: computed block by block
-  std::vector<loop::AxisId> shared;    // outer axes all of whose points use one block in turn, within an item
-  std::optional<Filling> filling;      // makes what the contraction reads along rows
+  std::optional<loop::ExprId> block;   // an operand along rows to make, a vector of reduced indices at a time
+  std::optional<loop::ExprId> lines;   // the same, a vector of rows at a time, for all indices of a slice
+  std::vector<loop::AxisId> shared;    // batch axes all of whose points use one block in turn, if a thread is alone
+  bool shares_columns = false;         // so do all panels of columns
   std::int64_t slice = 0;              // first reduced indices of a contraction at a time; 0: all
   Dim work;                            // of the whole kernel, in operations on single elements
 
@@ -61,8 +55,6 @@ inline constexpr std::int64_t chunk_work = 250'000;
 inline constexpr std::int64_t parallel_work = 2'000'000;
 /// More chunks than these would not balance better.
 inline constexpr std::int64_t most_chunks = 128;
-/// Rows whose sums are kept in memory from slice to slice.
-inline constexpr std::int64_t sliced_rows = 256;
 /// Every chunk copies the panels it needs, which blocks of rows must pay for.
 inline constexpr std::int64_t packed_blocks = 16;
 
@@ -72,14 +64,10 @@ struct Sharing {
   std::int64_t items = 0;
   std::int64_t grain = 1;
 };
-/// What compiled code works out when it runs at these sizes.
+/// What compiled code works out when it runs at these sizes on several threads.
 Sharing share(const Schedule& schedule, const loop::Pool& pool, const Bindings& bindings);
 
 Schedule schedule(const Program& program, const loop::Kernel& kernel, const MachineModel& machine);
-
-/// Lets an item have as many columns, and points of outer axes, as use the same block of `rows` of this length while
-/// the contraction's other operand stays in the cache.
-void share_rows(Accesses& accesses, Schedule& schedule, loop::ExprId rows, std::int64_t length);
 
 /// Elements a vector for code that computes `values`: what 64 bytes hold of the widest float, 16 or 8.
 int vector_width(const loop::Pool& pool, std::span<const loop::ExprId> values);
@@ -87,6 +75,11 @@ int vector_width(const loop::Pool& pool, std::span<const loop::ExprId> values);
 std::vector<loop::ExprId> loads_of(const loop::Pool& pool, std::span<const loop::ExprId> roots);
 /// The reduction that all of the stage's yields store, if it is one.
 const loop::Reduce* reduction(const loop::Pool& pool, const loop::Stage& stage);
+
+/// Rows whose sums are kept in memory from slice to slice.
+std::int64_t sliced_rows(const Schedule& schedule);
+/// How many points share a block of rows if a thread is alone: panels and points of batch axes.
+std::int64_t sharing_points(const Schedule& schedule, const loop::Pool& pool);
 
 /// Whether a stage of a `rows` kernel is a contraction that takes a block of rows at once.
 bool is_tiled(const loop::Pool& pool, const Schedule& schedule, const loop::Stage& stage);

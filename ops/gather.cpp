@@ -51,8 +51,8 @@ std::vector<TensorType> infer_scatter_add(const InferContext& context) {
   return {{base.dtype, base.shape}};
 }
 
-/// A position along an axis as read from `indices`: clamped into the axis, so that it can be used, and the value that
-/// goes with it guarded by a check, so that it never is.
+/// A position along an axis as read from `indices`: clamped into the axis, so that it can be used, and a check of that,
+/// or of the value that goes with it, so that it never is.
 struct Position {
   loop::Expr raw;
   loop::Expr clamped;
@@ -83,9 +83,9 @@ void lower_gather(loop::Body& body) {
   const Position position = read_position(body, 1, at, shape[axis]);
   std::vector<loop::Expr> from;
   for (std::size_t d = 0; d < shape.size(); ++d) {
-    from.push_back(d == axis ? position.clamped : body.axis(d < axis ? d : d + count - 1));
+    from.push_back(d == axis ? position.guard(body, position.clamped) : body.axis(d < axis ? d : d + count - 1));
   }
-  body.yield(position.guard(body, body.in(0, from)));
+  body.yield(body.in(0, from));
 }
 
 void lower_scatter_add(loop::Body& body) {

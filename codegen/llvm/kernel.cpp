@@ -125,6 +125,13 @@ llvm::Value* KernelEmitter::symbol(std::size_t index) {
   return loaded;
 }
 
+llvm::Value* KernelEmitter::alone() {
+  return in_entry([&] {
+    llvm::Value* slot = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), function->getArg(0), module.alone_slot());
+    return b.CreateIsNotNull(b.CreateLoad(b.getInt64Ty(), slot, "alone"));
+  });
+}
+
 llvm::Value* KernelEmitter::tensor(TensorId id) {
   auto [at, fresh] = tensors_.emplace(id, nullptr);
   if (fresh) {

@@ -28,6 +28,7 @@ struct Space {
 struct Slice {
   llvm::Value* begin;
   llvm::Value* end;
+  llvm::Value* is_last;  // nothing needs to be left in memory
   llvm::function_ref<llvm::Value*(int point)> chain;
   llvm::function_ref<llvm::Value*(int point)> total;
 };
@@ -99,10 +100,20 @@ class KernelEmitter : public FunctionEmitter {
   /// there. Contractions put it there as they go, where `set_block_is_new` says that the block is.
   void open_block(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column);
   void set_block_is_new(llvm::Value* condition) { block_is_new_ = condition; }
-  /// Emits code in which `reduce`, of tiles along `column`, makes what it reads along the space's rows as `filling`
-  /// says, again where `set_block_is_new` says so, and leaves it in the filling's tensor if `stores`.
-  void with_filling(const Filling& filling, const loop::Reduce& reduce, loop::AxisId column, llvm::Value* stores,
-                    llvm::function_ref<void()> make);
+  /// Makes an operand that runs along rows, for terms [begin, end) of the sum and rows [first_row, end_row), at most so
+  /// many: what is computed of it there from now on comes from there.
+  struct Lines {
+    llvm::Value* begin;
+    llvm::Value* end;
+    llvm::Value* first_row;
+    llvm::Value* end_row;
+    std::int64_t most_terms;
+    std::int64_t most_rows;
+  };
+  void make_lines(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column, loop::AxisId row,
+                  const Lines& lines);
+  /// Whether this thread does all of the kernel.
+  llvm::Value* alone();
 
   /// The values that locals kept in registers have at the current space's points.
   void set_register(loop::LocalId local, int row, int column, llvm::Value* value) {
@@ -147,15 +158,18 @@ class KernelEmitter : public FunctionEmitter {
     bool contiguous;       // lanes are neighbours
     llvm::Value* offsets;  // of the lanes, in elements; null if contiguous or all lanes share one place
   };
-  /// A copy of an operand: a panel [reduced axes, panel], or a block [rows, reduced axes].
+  /// A copy of an operand: a panel [reduced axes, columns], a block [rows, reduced axes], or lines [reduced axis,
+  /// rows].
   struct Packed {
+    enum class Kind { panel, block, lines };
+    Kind kind;
     loop::ExprId operand;
     std::vector<loop::AxisId> axes;
     loop::AxisId column;  // of the tiles that read it
     llvm::Value* memory;
-    std::int64_t panel;  // 0: a block
-    llvm::Value* first_column;
-    std::int64_t row_elements;  // of a block
+    std::int64_t stride;                // elements from one line, or of a block one row, to the next
+    llvm::Value* first = nullptr;       // column of a panel, row of lines
+    llvm::Value* first_line = nullptr;  // of lines: a reduced index
   };
   struct Row {
     llvm::Value* first;
@@ -180,16 +194,16 @@ class KernelEmitter : public FunctionEmitter {
   bool covers_row(loop::ExprId access);
   llvm::Value* load(loop::ExprId access);
   llvm::AllocaInst* packed_memory(loop::ExprId operand, std::int64_t elements);
+  void release(loop::ExprId operand);
   llvm::Value* packed_line(const Packed& packed);
-  llvm::Value* packed_element(const Packed& packed, llvm::Value* column);
-  llvm::Value* packed_element(const Packed& packed);
+  llvm::Value* packed_element(const Packed& packed, llvm::Value* along);
+  llvm::Value* block_element(const Packed& block);
   const Packed* find_packed(loop::ExprId operand) const;
   llvm::Value* load_packed(const Packed& packed);
   void pack_transposed(const Packed& packed, llvm::Value* length, int width);
   std::optional<Packed> find_block(const loop::Reduce& reduce) const;
-  std::vector<Row> next_rows(const Space& rows, llvm::Value* row);
-  Space filling_space() const;
-  void fill_block(const Packed& block, const Space& tile);
+  std::vector<Row> next_rows(loop::ExprId operand, loop::AxisId last);
+  void fill_block(const Packed& block);
   Carried with_block(const Packed& block, llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial,
                      NestBody step);
   Carried transpose(Carried rows);
@@ -226,8 +240,7 @@ class KernelEmitter : public FunctionEmitter {
   std::vector<Packed> packed_;
   std::unordered_map<loop::ExprId, llvm::AllocaInst*> packed_memory_;
   llvm::Value* block_is_new_ = nullptr;
-  const Filling* filling_ = nullptr;
-  std::vector<Row> next_rows_;  // where the filling's loads find the next block's rows
+  std::vector<Row> next_rows_;  // where the loads of what makes a block find the next one's, if that is anywhere
   llvm::Value* scratch_row_ = nullptr;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias
@@ -247,8 +260,9 @@ void emit_rows(KernelEmitter& kernel, const Schedule& schedule, const MachineMod
 /// with the batch axes bound; `enter` goes before all runs of one panel.
 void for_each_run(KernelEmitter& kernel, const Schedule& schedule, llvm::function_ref<void(llvm::Value* panel)> enter,
                   llvm::function_ref<void(llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row)> body);
-/// How many items the kernel has, as a number in `function`.
-llvm::Value* item_count(FunctionEmitter& function, const Schedule& schedule, const loop::Pool& pool);
+/// How many items the kernel has, as a number in `function`; `alone` is whether one thread does them all.
+llvm::Value* item_count(FunctionEmitter& function, const Schedule& schedule, const loop::Pool& pool,
+                        llvm::Value* alone);
 /// void (frame): copies the base and adds every point.
 llvm::Function* emit_scatter(ModuleEmitter& module, const loop::ScatterKernel& scatter, const std::string& name);
 

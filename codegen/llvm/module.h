@@ -11,7 +11,8 @@
 namespace lathe::emit {
 
 /// What the functions of one program share. A kernel gets one pointer to a frame: 64-bit slots that hold the address of
-/// every tensor in memory, then the symbols' values, then the address of the run's Failure.
+/// every tensor in memory, then the symbols' values, the address of the run's Failure, and whether one thread does it
+/// all.
 struct ModuleEmitter {
   ModuleEmitter(llvm::Module& module, const Program& program, const Target& target);
 
@@ -24,7 +25,8 @@ struct ModuleEmitter {
   unsigned tensor_slot(loop::TensorId id) const { return static_cast<unsigned>(id); }
   unsigned symbol_slot(std::size_t index) const { return static_cast<unsigned>(program.tensors.size() + index); }
   unsigned failure_slot() const { return symbol_slot(program.symbols.size()); }
-  unsigned frame_slots() const { return failure_slot() + 1; }
+  unsigned alone_slot() const { return failure_slot() + 1; }
+  unsigned frame_slots() const { return alone_slot() + 1; }
   std::size_t symbol_index(SymbolId symbol) const;
 
   /// The type of values; i1 for bool.

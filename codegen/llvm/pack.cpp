@@ -16,25 +16,25 @@ llvm::AllocaInst* KernelEmitter::packed_memory(ExprId operand, std::int64_t elem
 
 /// The number of the bound reduced indices, in row-major order.
 llvm::Value* KernelEmitter::packed_line(const Packed& packed) {
+  if (packed.first_line) return b.CreateNSWSub(bound(packed.axes.front()), packed.first_line);
   llvm::Value* line = number(0);
   for (const AxisId axis : packed.axes) line = b.CreateNSWAdd(b.CreateNSWMul(line, extent(axis)), bound(axis));
   return line;
 }
 
 /// Where a block has the element of the bound reduced axes for the current row.
-llvm::Value* KernelEmitter::packed_element(const Packed& packed) {
-  llvm::Type* type = module.memory_type(pool().dtype(packed.operand));
-  llvm::Value* row =
-      b.CreateConstInBoundsGEP1_64(type, packed.memory, static_cast<std::uint64_t>(row_ * packed.row_elements));
-  return b.CreateInBoundsGEP(type, row, packed_line(packed));
+llvm::Value* KernelEmitter::block_element(const Packed& block) {
+  llvm::Type* type = module.memory_type(pool().dtype(block.operand));
+  llvm::Value* row = b.CreateConstInBoundsGEP1_64(type, block.memory, static_cast<std::uint64_t>(row_ * block.stride));
+  return b.CreateInBoundsGEP(type, row, packed_line(block));
 }
 
-/// Where a panel has the element of the bound reduced axes at `column`.
-llvm::Value* KernelEmitter::packed_element(const Packed& packed, llvm::Value* column) {
+/// Where a panel or lines have the element of the bound reduced axes at column or row `along`.
+llvm::Value* KernelEmitter::packed_element(const Packed& packed, llvm::Value* along) {
   llvm::Value* line = packed_line(packed);
   llvm::Type* type = module.memory_type(pool().dtype(packed.operand));
-  llvm::Value* first = b.CreateInBoundsGEP(type, packed.memory, b.CreateNSWMul(line, number(packed.panel)));
-  return b.CreateInBoundsGEP(type, first, b.CreateNSWSub(column, packed.first_column));
+  llvm::Value* first = b.CreateInBoundsGEP(type, packed.memory, b.CreateNSWMul(line, number(packed.stride)));
+  return b.CreateInBoundsGEP(type, first, b.CreateNSWSub(along, packed.first));
 }
 
 const KernelEmitter::Packed* KernelEmitter::find_packed(ExprId operand) const {
@@ -48,18 +48,32 @@ const KernelEmitter::Packed* KernelEmitter::find_packed(ExprId operand) const {
 llvm::Value* KernelEmitter::load_packed(const Packed& packed) {
   const DType dtype = pool().dtype(packed.operand);
   llvm::Type* element = module.memory_type(dtype);
-  if (packed.panel == 0) return b.CreateAlignedLoad(element, packed_element(packed), llvm::Align(size_of(dtype)));
-  llvm::Value* at = packed_element(packed, bound(packed.column));
-  if (column_ > 0) at = b.CreateConstInBoundsGEP1_64(element, at, static_cast<unsigned>(column_ * space_.width));
+  const auto shifted = [&](llvm::Value* at, int elements) {
+    return elements == 0 ? at : b.CreateConstInBoundsGEP1_64(element, at, static_cast<unsigned>(elements));
+  };
+  const llvm::Align align(size_of(dtype));
+  switch (packed.kind) {
+    case Packed::Kind::block: return b.CreateAlignedLoad(element, block_element(packed), align);
+    case Packed::Kind::lines:
+      return b.CreateAlignedLoad(element, shifted(packed_element(packed, bound(*space_.row)), row_), align);
+    case Packed::Kind::panel: break;
+  }
+  llvm::Value* at = shifted(packed_element(packed, bound(packed.column)), column_ * space_.width);
   auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(space_.width));
   return b.CreateAlignedLoad(type, at, llvm::Align(64));
+}
+
+/// From now on the operand is what it is.
+void KernelEmitter::release(ExprId operand) {
+  std::erase_if(packed_, [&](const Packed& packed) { return packed.operand == operand; });
 }
 
 void KernelEmitter::pack(const Reduce& reduce, ExprId operand, AxisId column, llvm::Value* begin, llvm::Value* length,
                          std::int64_t panel, int width) {
   const std::int64_t elements = panel * *reduced_length(pool(), reduce);
-  const Packed packed{operand, reduce.axes, column, packed_memory(operand, elements), panel, begin, 0};
-  std::erase_if(packed_, [&](const Packed& old) { return old.operand == operand; });
+  const Packed packed{
+      Packed::Kind::panel, operand, reduce.axes, column, packed_memory(operand, elements), panel, begin};
+  release(operand);
   if (!reduce.axes.empty() && !contiguous(operand, column) && contiguous(operand, reduce.axes.back())) {
     const int lanes = module.target.machine.vector_bits / 8 / static_cast<int>(size_of(pool().dtype(operand)));
     pack_transposed(packed, length, std::min(lanes, width));  // more would not fit into the registers
@@ -78,106 +92,96 @@ void KernelEmitter::open_block(const Reduce& reduce, ExprId operand, AxisId colu
   const std::int64_t elements = *reduced_length(pool(), reduce);
   const std::int64_t line = 64 / static_cast<std::int64_t>(size_of(pool().dtype(operand)));
   const std::int64_t row_elements = (elements + line - 1) / line * line;
-  const Packed packed{operand, reduce.axes, column,      packed_memory(operand, row_elements * space_.rows),
-                      0,       nullptr,     row_elements};
-  std::erase_if(packed_, [&](const Packed& old) { return old.operand == operand; });
-  packed_.push_back(packed);
+  llvm::Value* memory = packed_memory(operand, row_elements * space_.rows);
+  release(operand);
+  packed_.push_back({Packed::Kind::block, operand, reduce.axes, column, memory, row_elements});
+  next_rows_.clear();
+  if (space_.row && reduce.axes.size() == 1) next_rows_ = next_rows(operand, reduce.axes.front());
 }
 
 std::optional<KernelEmitter::Packed> KernelEmitter::find_block(const Reduce& reduce) const {
   for (const ExprId operand : {reduce.a, reduce.b}) {
     const Packed* packed = find_packed(operand);
-    if (packed && packed->panel == 0) return *packed;
+    if (packed && packed->kind == Packed::Kind::block) return *packed;
   }
   return std::nullopt;
 }
 
-/// The rows of the space, with vectors along the filling's columns.
-Space KernelEmitter::filling_space() const {
-  Space rows = space_;
-  rows.row = filling_->row;
-  rows.column = filling_->column;
-  rows.width = reduce_lanes(accesses_.pool().dtype(filling_->value));
-  rows.vectors = 1;
-  return rows;
-}
-
-void KernelEmitter::with_filling(const Filling& filling, const Reduce& reduce, AxisId column, llvm::Value* stores,
-                                 llvm::function_ref<void()> make) {
-  filling_ = &filling;
-  const Space tile = space_;
-  const Space rows = filling_space();
-  llvm::Value* row = bound(*tile.row);
-  llvm::Type* type = module.memory_type(pool().dtype(filling.value));
-  const std::int64_t length = *reduced_length(pool(), reduce);
-  llvm::Value* stored = b.CreateInBoundsGEP(type, tensor(filling.tensor), b.CreateNSWMul(row, number(length)));
-  llvm::Value* memory = b.CreateSelect(stores, stored, packed_memory(filling.operand, length * tile.rows));
-  std::erase_if(packed_, [&](const Packed& old) { return old.operand == filling.operand; });
-  packed_.push_back({filling.operand, reduce.axes, column, memory, 0, nullptr, length});
-  next_rows_ = next_rows(rows, row);
-  within(rows, [&] {
-    bind(filling.row, row);
-    bind(filling.column, number(0));
-    test_rows({&filling.value, 1}, filling.column);
-    within(tile, make);
-  });
-  filling_ = nullptr;
-}
-
-/// The first elements that the filling will load for the rows of the next block.
-std::vector<KernelEmitter::Row> KernelEmitter::next_rows(const Space& rows, llvm::Value* row) {
-  Space one = rows;
-  one.rows = 1;
-  const ExprId roots[] = {filling_->value};
-  llvm::Value* last = b.CreateNSWSub(extent(filling_->row), number(1));
+/// The first elements that making the next block will load from rows that lie wherever an index says.
+std::vector<KernelEmitter::Row> KernelEmitter::next_rows(ExprId operand, AxisId last) {
   std::vector<Row> out;
-  for (int next = rows.rows; next < 2 * rows.rows; ++next) {
-    within(one, [&] {
-      bind(filling_->row, smaller(b.CreateNSWAdd(row, number(next)), last));
-      bind(filling_->column, number(0));
-      for (const ExprId id : post_order(pool(), roots)) {
-        if (!std::holds_alternative<Load>(pool().node(id)) || !varies(id)) continue;
-        if (!contiguous(id, filling_->column)) continue;
-        out.push_back({first_element(id, accesses_.flat(id)), module.memory_type(pool().dtype(id))});
-      }
-    });
+  const AxisId row = *space_.row;
+  llvm::Value* first = bound(row);
+  llvm::Value* last_row = b.CreateNSWSub(extent(row), number(1));
+  Space one = space_;
+  one.rows = 1;
+  for (const ExprId load : loads_of(pool(), {&operand, 1})) {
+    if (accesses_.step(load, row) || accesses_.step(load, last) != Dim(1)) continue;
+    llvm::Type* element = module.memory_type(pool().dtype(load));
+    for (int next = space_.rows; next < 2 * space_.rows; ++next) {
+      within(one, [&] {
+        bind(row, smaller(b.CreateNSWAdd(first, number(next)), last_row));
+        bind(last, number(0));
+        out.push_back({first_element(load, accesses_.flat(load)), element});
+      });
+    }
   }
+  bind(row, first);
   return out;
 }
 
-/// A vector along the last reduced axis, of each row; `tile` is the space of the contraction.
-void KernelEmitter::fill_block(const Packed& block, const Space& tile) {
-  llvm::Value* index = bound(block.axes.back());
-  const ExprId value = filling_ ? filling_->value : block.operand;
-  const auto fill = [&] {
-    const llvm::Align align(size_of(pool().dtype(value)));
-    for (row_ = 0; row_ < space_.rows; ++row_) {
-      llvm::Value* made = vector(value);
-      if (space_.mask) {
-        b.CreateMaskedStore(made, packed_element(block), align, space_.mask);
-      } else {
-        b.CreateAlignedStore(made, packed_element(block), align);
-      }
+/// A vector along the last reduced axis, of each row.
+void KernelEmitter::fill_block(const Packed& block) {
+  const AxisId last = block.axes.back();
+  if (!space_.mask) {
+    for (const ExprId load : loads_of(pool(), {&block.operand, 1})) prefetch_next_rows(load, last, space_.width);
+  }
+  for (const auto& [first, element] : next_rows_) prefetch(b.CreateGEP(element, first, bound(last)));
+  const llvm::Align align(size_of(pool().dtype(block.operand)));
+  for (row_ = 0; row_ < space_.rows; ++row_) {
+    llvm::Value* made = vector(block.operand);
+    if (space_.mask) {
+      b.CreateMaskedStore(made, block_element(block), align, space_.mask);
+    } else {
+      b.CreateAlignedStore(made, block_element(block), align);
     }
-    row_ = 0;
-  };
-  if (filling_) {
-    Space rows = filling_space();
-    rows.width = space_.width;
-    within(rows, [&] {
-      bind(filling_->row, bound(*tile.row));
-      bind(filling_->column, index);
-      fill();
+  }
+  row_ = 0;
+}
+
+void KernelEmitter::make_lines(const Reduce& reduce, ExprId operand, AxisId column, AxisId row, const Lines& lines) {
+  const Packed packed{Packed::Kind::lines,
+                      operand,
+                      reduce.axes,
+                      column,
+                      packed_memory(operand, lines.most_terms * lines.most_rows),
+                      lines.most_rows,
+                      lines.first_row,
+                      lines.begin};
+  release(operand);
+  const int width = reduce_lanes(pool().dtype(operand));
+  const auto make = [&](llvm::Value* length) {
+    loop(lines.begin, lines.end, 1, [&](llvm::Value* term) {
+      bind(reduce.axes.front(), term);
+      cover(row, lines.first_row, length, width, static_cast<int>(lines.most_rows) / width, [&] {
+        for (const ExprId load : loads_of(pool(), {&operand, 1})) {
+          if (accesses_.step(load, row) != Dim(1)) continue;
+          llvm::Type* element = module.memory_type(pool().dtype(load));
+          prefetch(b.CreateGEP(element, first_element(load, accesses_.flat(load)), number(lines.most_rows)));
+        }
+        for (column_ = 0; column_ < space_.vectors; ++column_) {
+          llvm::Value* made = vector(operand);
+          llvm::Value* at = packed_element(packed, b.CreateNSWAdd(bound(row), number(column_ * space_.width)));
+          b.CreateAlignedStore(made, at, llvm::Align(64));
+        }
+        column_ = 0;
+      });
     });
-    for (const auto& [first, element] : next_rows_) prefetch(b.CreateGEP(element, first, index));
-    return;
-  }
-  const ExprId roots[] = {value};
-  for (const ExprId part : post_order(pool(), roots)) {
-    const bool loads = std::holds_alternative<Load>(pool().node(part));
-    if (loads && !space_.mask) prefetch_next_rows(part, block.axes.back(), space_.width);
-  }
-  fill();
+  };
+  llvm::Value* length = b.CreateNSWSub(lines.end_row, lines.first_row);
+  branch(
+      b.CreateICmpEQ(length, number(lines.most_rows)), [&] { make(number(lines.most_rows)); }, [&] { make(length); });
+  packed_.push_back(packed);
 }
 
 /// Indices [begin, end) of the last reduced axis: as many of the block as make a vector, and at once the steps of the
@@ -191,7 +195,7 @@ Carried KernelEmitter::with_block(const Packed& block, llvm::Value* begin, llvm:
     llvm::Value* from = bound(last);
     llvm::Value* to = space_.mask ? end : b.CreateNSWAdd(from, number(width));
     when(block_is_new_, {}, [&] {
-      fill_block(block, tile);
+      fill_block(block);
       return Carried{};
     });
     Carried out;
@@ -251,7 +255,7 @@ void KernelEmitter::pack_transposed(const Packed& packed, llvm::Value* length, i
   nest(std::span(packed.axes).first(packed.axes.size() - 1), [&] {
     const auto columns_of = [&](llvm::Value* first_line, std::int64_t count) {
       loop(number(0), length, width,
-           [&](llvm::Value* offset) { square(first_line, b.CreateNSWAdd(packed.first_column, offset), count); });
+           [&](llvm::Value* offset) { square(first_line, b.CreateNSWAdd(packed.first, offset), count); });
     };
     const std::int64_t whole = lines / width * width;
     loop(number(0), number(whole), width, [&](llvm::Value* line) { columns_of(line, width); });

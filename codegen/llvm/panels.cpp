@@ -23,11 +23,22 @@ struct Blocks {
   llvm::Value* panels;  // of columns
 };
 
-Blocks count_blocks(FunctionEmitter& f, const Schedule& schedule, const Pool& pool) {
+/// `alone`: whether one thread does all; then one panel stands for all that share a block of rows.
+Blocks count_blocks(FunctionEmitter& f, const Schedule& schedule, const Pool& pool, llvm::Value* alone) {
   Blocks out{f.number(1), f.number(1)};
   if (schedule.row) out.rows = f.ceil_div(f.dim(pool.axis(*schedule.row).extent), schedule.rows());
   if (schedule.column) out.panels = f.ceil_div(f.dim(pool.axis(*schedule.column).extent), schedule.panel);
+  if (schedule.shares_columns) out.panels = f.b.CreateSelect(alone, f.number(1), out.panels);
   return out;
+}
+
+/// The points of a batch axis that are items of their own.
+llvm::Value* count_points(FunctionEmitter& f, const Schedule& schedule, const Pool& pool, AxisId axis,
+                          llvm::Value* alone) {
+  llvm::Value* extent = f.dim(pool.axis(axis).extent);
+  const auto& shared = schedule.shared;
+  if (std::find(shared.begin(), shared.end(), axis) == shared.end()) return extent;
+  return f.b.CreateSelect(alone, f.number(1), extent);
 }
 
 bool is_one(llvm::Value* value) {
@@ -57,12 +68,11 @@ class PanelEmitter {
           if (pack_once) pack(first_column(panel));
         },
         [&](llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
-          llvm::Value* begin = first_column(panel);
-          if (packs && !pack_once) pack(begin);
+          if (packs && !pack_once) pack(first_column(panel));
           if (schedule_.slice > 0) {
-            slices(begin, first_row, end_row);
+            slices(panel, first_row, end_row);
           } else {
-            tiles(begin, first_row, end_row);
+            rows(panel, first_row, end_row);
           }
         });
   }
@@ -140,41 +150,14 @@ class PanelEmitter {
     k_.pack(reduce, operand, *schedule_.column, begin, panel_length(begin), schedule_.panel, schedule_.width);
   }
 
-  void open_block() {
-    const Reduce reduce = contraction_of(*schedule_.block);
-    k_.open_block(reduce, *schedule_.block, *schedule_.column);
-  }
-
-  /// Whether this item stores the rows that it makes: of all items with the same rows one does, in turn.
-  llvm::Value* stores_rows(llvm::Value* first_column) {
-    llvm::Value* turn = k_.b.CreateUDiv(first_column, k_.number(schedule_.panel));
-    llvm::Value* turns = count_blocks(k_, schedule_, k_.pool()).panels;
-    for (const AxisId axis : schedule_.batch) {
-      turn = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(turn, k_.extent(axis)), k_.bound(axis));
-      turns = k_.b.CreateNSWMul(turns, k_.extent(axis));
-    }
-    llvm::Value* block = k_.b.CreateUDiv(k_.bound(*schedule_.row), k_.number(schedule_.rows()));
-    return k_.b.CreateICmpEQ(k_.b.CreateURem(block, turns), turn);
-  }
-
-  /// Whether the tile at hand is the first to use its block of rows: the one at `first_column`, for the first of what
-  /// shares it.
-  llvm::Value* block_is_new(llvm::Value* first_column) {
-    llvm::Value* is_new = k_.b.CreateICmpEQ(k_.bound(*schedule_.column), first_column);
-    for (const AxisId axis : schedule_.shared) {
-      is_new = k_.b.CreateAnd(is_new, k_.b.CreateICmpEQ(k_.bound(axis), k_.number(0)));
-    }
-    return is_new;
-  }
-
   /// One slice of the sum for all rows, and then the next: what it reads stays in the cache.
-  void slices(llvm::Value* begin, llvm::Value* first_row, llvm::Value* end_row) {
-    const std::int64_t most_rows = (sliced_rows + schedule_.rows() - 1) / schedule_.rows() * schedule_.rows();
+  void slices(llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
+    const std::int64_t most_rows = sliced_rows(schedule_);
     const ExprId sum = schedule_.stages.front().yields.front().value;
     llvm::Type* type = k_.module.memory_type(k_.pool().dtype(sum));
-    const auto elements = static_cast<std::uint64_t>(most_rows * schedule_.panel);
-    llvm::AllocaInst* chains = k_.stack_array(type, elements, "chains");
-    llvm::AllocaInst* totals = k_.stack_array(type, elements, "totals");
+    const std::int64_t elements = most_rows * schedule_.panel * sharing_points(schedule_, k_.pool());
+    llvm::AllocaInst* chains = k_.stack_array(type, static_cast<std::uint64_t>(elements), "chains");
+    llvm::AllocaInst* totals = k_.stack_array(type, static_cast<std::uint64_t>(elements), "totals");
     const AxisId first = std::get<Reduce>(k_.pool().node(sum)).axes.front();
     llvm::Value* extent = k_.extent(first);
     // At least one slice: an empty sum is stored, too.
@@ -182,56 +165,66 @@ class PanelEmitter {
     k_.advance(first_row, end_row, [&](llvm::Value* row) {
       llvm::Value* last_row = k_.smaller(k_.b.CreateNSWAdd(row, k_.number(most_rows)), end_row);
       k_.loop(k_.number(0), all, schedule_.slice, [&](llvm::Value* from) {
-        llvm::Value* to = k_.b.CreateNSWAdd(from, k_.number(schedule_.slice));
-        part_ = Part{from, k_.smaller(to, extent), k_.b.CreateICmpSGE(to, all), row, begin, type, chains, totals};
-        tiles(begin, row, last_row);
+        llvm::Value* to = k_.smaller(k_.b.CreateNSWAdd(from, k_.number(schedule_.slice)), extent);
+        llvm::Value* next = k_.b.CreateNSWAdd(from, k_.number(schedule_.slice));
+        part_ = Part{from, to, k_.b.CreateICmpSGE(next, all), row, type, chains, totals};
+        if (schedule_.lines) {
+          lines(panel, row, last_row);
+        } else {
+          rows(panel, row, last_row);
+        }
       });
       return last_row;
     });
   }
 
-  /// Full panels have a constant length; so has the one at the right edge, if it is known that there is one.
-  void tiles(llvm::Value* begin, llvm::Value* first_row, llvm::Value* end_row) {
-    llvm::Value* length = panel_length(begin);
-    k_.branch(
-        k_.b.CreateICmpEQ(length, k_.number(schedule_.panel)),
-        [&] { rows(begin, k_.number(schedule_.panel), first_row, end_row, false); },
-        [&] {
-          const auto columns = k_.pool().axis(*schedule_.column).extent.as_constant();
-          rows(begin, columns ? k_.number(*columns % schedule_.panel) : length, first_row, end_row, !columns);
+  /// Tiles of rows that are made first, and then used while they stay near: by all tiles of some columns, and then of
+  /// the next.
+  void lines(llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
+    const Reduce reduce = contraction_of(*schedule_.lines);
+    k_.make_lines(reduce, *schedule_.lines, *schedule_.column, *schedule_.row,
+                  {part_.begin, part_.end, first_row, end_row, schedule_.slice, sliced_rows(schedule_)});
+    each_panel(panel, [&](llvm::Value* begin, llvm::Value* length, bool single) {
+      const int vectors = single ? 1 : schedule_.tiles.front().vectors;
+      k_.cover(*schedule_.column, begin, length, schedule_.width, vectors, [&] {
+        const Space columns = k_.space();
+        blocks(first_row, end_row, [&](const Tile& shape) {
+          Space space = columns;
+          space.row = schedule_.row;
+          space.rows = shape.rows;
+          k_.within(space, [&] { tile(); });
         });
+      });
+    });
   }
 
-  /// All columns of a block of rows before the next block. `single`: vector by vector, for less code.
-  void rows(llvm::Value* first_column, llvm::Value* length, llvm::Value* first_row, llvm::Value* end_row, bool single) {
-    llvm::Value* begin = first_row;
-    for (const Tile& shape : schedule_.tiles) {
+  /// All columns of a block of rows before the next block.
+  void rows(llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
+    blocks(first_row, end_row, [&](const Tile& shape) {
       Space space = k_.space();
       space.row = schedule_.row;
       space.rows = shape.rows;
-      const auto columns = [&] {
-        k_.within(space, [&] {
-          const auto cover = [&] {
-            k_.nest(schedule_.shared, [&] {
-              k_.cover(*schedule_.column, first_column, length, schedule_.width, single ? 1 : shape.vectors, [&] {
-                k_.set_block_is_new(block_is_new(first_column));
-                tile();
-              });
-            });
-          };
-          if (schedule_.block) open_block();
-          if (schedule_.filling) {
-            const Reduce reduce = contraction_of(schedule_.filling->operand);
-            k_.with_filling(*schedule_.filling, reduce, *schedule_.column, stores_rows(first_column), cover);
-          } else {
-            cover();
-          }
+      k_.within(space, [&] {
+        if (schedule_.block) k_.open_block(contraction_of(*schedule_.block), *schedule_.block, *schedule_.column);
+        each_panel(panel, [&](llvm::Value* begin, llvm::Value* length, bool single) {
+          k_.cover(*schedule_.column, begin, length, schedule_.width, single ? 1 : shape.vectors, [&] {
+            llvm::Value* is_first = k_.b.CreateICmpEQ(k_.bound(*schedule_.column), begin);
+            k_.set_block_is_new(k_.b.CreateAnd(is_first, k_.b.CreateICmpEQ(point_, k_.number(0))));
+            tile();
+          });
         });
-      };
-      if (!schedule_.row) {
-        columns();
-        return;
-      }
+      });
+    });
+  }
+
+  /// Runs `body` over the blocks of rows, with the row bound.
+  void blocks(llvm::Value* first_row, llvm::Value* end_row, llvm::function_ref<void(const Tile& shape)> body) {
+    if (!schedule_.row) {
+      body(schedule_.tiles.front());
+      return;
+    }
+    llvm::Value* begin = first_row;
+    for (const Tile& shape : schedule_.tiles) {
       llvm::Value* end = end_row;
       if (schedule_.tiles.size() > 1) {
         llvm::Value* step = k_.number(shape.rows);
@@ -240,10 +233,55 @@ class PanelEmitter {
       }
       k_.loop(begin, end, shape.rows, [&](llvm::Value* row) {
         k_.bind(*schedule_.row, row);
-        columns();
+        body(shape);
       });
       begin = end;
     }
+  }
+
+  using PanelBody = llvm::function_ref<void(llvm::Value* begin, llvm::Value* length, bool single)>;
+
+  /// Runs `body` over the panels that the item covers: number `panel` at the bound point of the batch, and all others
+  /// that share its rows if this thread is alone.
+  void each_panel(llvm::Value* panel, PanelBody body) { each_point(schedule_.shared, k_.number(0), panel, body); }
+
+  void each_point(std::span<const AxisId> shared, llvm::Value* point, llvm::Value* panel, PanelBody body) {
+    const auto next = [&](llvm::Value* first, llvm::Value* extent, llvm::function_ref<void(llvm::Value*)> make) {
+      llvm::Value* end = k_.b.CreateSelect(k_.alone(), extent, k_.b.CreateNSWAdd(first, k_.number(1)));
+      k_.loop(first, end, 1, [&](llvm::Value* index) {
+        point_ = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(point, extent), k_.b.CreateNSWSub(index, first));
+        make(index);
+      });
+    };
+    if (!shared.empty()) {
+      const AxisId axis = shared.front();
+      llvm::Value* first = k_.bound(axis);
+      next(first, k_.extent(axis), [&](llvm::Value* index) {
+        k_.bind(axis, index);
+        each_point(shared.subspan(1), point_, panel, body);
+      });
+      k_.bind(axis, first);
+    } else if (schedule_.shares_columns) {
+      const std::int64_t columns = k_.pool().axis(*schedule_.column).extent.constant();
+      llvm::Value* panels = k_.number((columns + schedule_.panel - 1) / schedule_.panel);
+      next(panel, panels, [&](llvm::Value* index) { one_panel(first_column(index), body); });
+    } else {
+      point_ = point;
+      one_panel(first_column(panel), body);
+    }
+  }
+
+  /// Full panels have a constant length; so has the one at the right edge, if it is known that there is one. Otherwise
+  /// that goes vector by vector, for less code.
+  void one_panel(llvm::Value* begin, PanelBody body) {
+    first_column_ = begin;
+    llvm::Value* length = panel_length(begin);
+    k_.branch(
+        k_.b.CreateICmpEQ(length, k_.number(schedule_.panel)), [&] { body(begin, k_.number(schedule_.panel), false); },
+        [&] {
+          const auto columns = k_.pool().axis(*schedule_.column).extent.as_constant();
+          body(begin, columns ? k_.number(*columns % schedule_.panel) : length, !columns);
+        });
   }
 
   /// What one slice adds to a tile; with the last one the tile is done.
@@ -251,7 +289,8 @@ class PanelEmitter {
     const std::span<const Stage> stages = schedule_.stages;
     const Space& space = k_.space();
     llvm::Value* row = k_.b.CreateNSWSub(k_.bound(*schedule_.row), part_.first_row);
-    llvm::Value* column = k_.b.CreateNSWSub(k_.bound(*schedule_.column), part_.first_column);
+    row = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(point_, k_.number(sliced_rows(schedule_))), row);
+    llvm::Value* column = k_.b.CreateNSWSub(k_.bound(*schedule_.column), first_column_);
     llvm::Value* first = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(row, k_.number(schedule_.panel)), column);
     const auto place = [&](llvm::AllocaInst* memory) {
       return [this, memory, first, vectors = space.vectors](int point) {
@@ -261,7 +300,7 @@ class PanelEmitter {
     };
     const auto chain = place(part_.chains);
     const auto total = place(part_.totals);
-    const Slice slice{part_.begin, part_.end, chain, total};
+    const Slice slice{part_.begin, part_.end, part_.is_last, chain, total};
     const Carried sums = k_.reduced(stages.front(), &slice);
     k_.branch(
         part_.is_last,
@@ -346,13 +385,12 @@ class PanelEmitter {
     }
   }
 
-  /// Of a sum in slices: the one at hand, and where the tiles of these rows and columns keep theirs.
+  /// Of a sum in slices: the one at hand, and where tiles keep theirs.
   struct Part {
     llvm::Value* begin;
     llvm::Value* end;
     llvm::Value* is_last;
     llvm::Value* first_row;
-    llvm::Value* first_column;
     llvm::Type* type;
     llvm::AllocaInst* chains;
     llvm::AllocaInst* totals;
@@ -361,34 +399,42 @@ class PanelEmitter {
   KernelEmitter& k_;
   const Schedule& schedule_;
   Part part_{};
+  llvm::Value* first_column_ = nullptr;  // of the panel at hand
+  llvm::Value* point_ = nullptr;         // its number among those that share rows
 };
 
 }  // namespace
 
-llvm::Value* item_count(FunctionEmitter& f, const Schedule& schedule, const Pool& pool) {
-  const Blocks blocks = count_blocks(f, schedule, pool);
+llvm::Value* item_count(FunctionEmitter& f, const Schedule& schedule, const Pool& pool, llvm::Value* alone) {
+  const Blocks blocks = count_blocks(f, schedule, pool, alone);
   llvm::Value* items = f.b.CreateNSWMul(blocks.panels, blocks.rows);
-  for (const AxisId axis : schedule.batch) items = f.b.CreateNSWMul(items, f.dim(pool.axis(axis).extent));
+  for (const AxisId axis : schedule.batch) {
+    items = f.b.CreateNSWMul(items, count_points(f, schedule, pool, axis, alone));
+  }
   return items;
 }
 
 // Items count panels slowest and blocks of rows fastest, so that a thread with neighbouring items keeps its columns.
 void for_each_run(KernelEmitter& k, const Schedule& schedule, llvm::function_ref<void(llvm::Value*)> enter,
                   llvm::function_ref<void(llvm::Value*, llvm::Value*, llvm::Value*)> body) {
-  const Blocks blocks = count_blocks(k, schedule, k.pool());
+  const bool shares = schedule.shares_columns || !schedule.shared.empty();
+  llvm::Value* alone = shares ? k.alone() : nullptr;
+  const Blocks blocks = count_blocks(k, schedule, k.pool(), alone);
+  const auto points = [&](AxisId axis) { return count_points(k, schedule, k.pool(), axis, alone); };
   llvm::Value* runs = k.number(1);  // a panel
-  for (const AxisId axis : schedule.batch) runs = k.b.CreateNSWMul(runs, k.extent(axis));
+  for (const AxisId axis : schedule.batch) runs = k.b.CreateNSWMul(runs, points(axis));
   llvm::Value* a_panel = k.b.CreateNSWMul(runs, blocks.rows);
 
   // `count` blocks of rows from `block`, for point `number` of the batch.
-  const auto run = [&](llvm::Value* panel, llvm::Value* number, llvm::Value* block, llvm::Value* count) {
+  const auto run = [&](llvm::Value* panel, llvm::Value* number, llvm::Value* block, llvm::Value* block_count) {
     for (auto axis = schedule.batch.rbegin(); axis != schedule.batch.rend(); ++axis) {
-      k.bind(*axis, k.b.CreateURem(number, k.extent(*axis)));
-      number = k.b.CreateUDiv(number, k.extent(*axis));
+      llvm::Value* count = points(*axis);
+      k.bind(*axis, k.b.CreateURem(number, count));
+      number = k.b.CreateUDiv(number, count);
     }
     llvm::Value* rows = k.number(schedule.rows());
     llvm::Value* first_row = k.b.CreateNSWMul(block, rows);
-    llvm::Value* end_row = k.b.CreateNSWMul(k.b.CreateNSWAdd(block, count), rows);
+    llvm::Value* end_row = k.b.CreateNSWMul(k.b.CreateNSWAdd(block, block_count), rows);
     if (schedule.row) {
       const auto extent = k.pool().axis(*schedule.row).extent.as_constant();
       const bool exact = extent && *extent % schedule.rows() == 0;

@@ -1,11 +1,9 @@
 // The entry point of a program: builds the frame, then carries out the steps in order.
 #include <cstddef>
-#include <utility>
 
 #include <fmt/format.h>
 
 #include <lathe/codegen/abi.h>
-#include <lathe/codegen/filling.h>
 #include <lathe/codegen/llvm/kernel.h>
 #include <lathe/graph/error.h>
 
@@ -115,6 +113,7 @@ class ProgramEmitter : public FunctionEmitter {
       b.CreateStore(dim(Dim(module.program.symbols[i])), slot(module.symbol_slot(i)));
     }
     b.CreateStore(failure_, slot(module.failure_slot()));
+    b.CreateStore(b.CreateZExt(b.CreateIsNull(parallel_for_), b.getInt64Ty()), slot(module.alone_slot()));
     b.CreateStore(number(abi::no_check), failure_);
     b.CreateStore(number(abi::no_check), failure_field(offsetof(abi::Failure, index)));
     b.CreateStore(number(0), failure_field(offsetof(abi::Failure, detail)));
@@ -137,23 +136,8 @@ class ProgramEmitter : public FunctionEmitter {
   std::string step_name(const std::string& kind, std::size_t number) { return fmt::format("{}_{}", kind, number); }
 
   void perform(const Kernel& kernel, std::size_t index) {
-    const MachineModel& machine = module.target.machine;
-    const std::string name = step_name("kernel", index);
-    const auto filled = std::exchange(filled_, std::nullopt);
-    if (!filled) {
-      filled_ = fill_rows(module.program, index, machine);
-      if (!filled_) perform(lathe::schedule(module.program, kernel, machine), name);
-      return;
-    }
-    // Several threads have columns of their own, and rather make rows again than have them from each other.
-    branch(
-        b.CreateIsNotNull(parallel_for_), [&] { perform(*filled, name); },
-        [&] { perform(fill_rows_alone(module.program, *filled), name + "_alone"); });
-    if (holds_check(*module.program.pool, module.program.steps[index - 1])) leave_if_failed();
-  }
-
-  void perform(const Schedule& schedule, const std::string& name) {
-    llvm::Function* chunk = module.make_kernel(name);
+    const Schedule schedule = lathe::schedule(module.program, kernel, module.target.machine);
+    llvm::Function* chunk = module.make_kernel(step_name("kernel", index));
     Accesses accesses(module.program, schedule.locals, schedule.stages);
     KernelEmitter emitter(module, chunk, accesses, schedule.locals, schedule.stages);
     if (schedule.form == Schedule::Form::rows) {
@@ -167,11 +151,12 @@ class ProgramEmitter : public FunctionEmitter {
 
   /// How many items go into a chunk depends on shapes alone, never on the number of threads.
   void call(llvm::Function* chunk, const Schedule& schedule) {
-    llvm::Value* items = item_count(*this, schedule, *module.program.pool);
+    llvm::Value* alone = b.CreateIsNull(parallel_for_);
+    llvm::Value* items = item_count(*this, schedule, *module.program.pool, alone);
     llvm::Value* work = dim(schedule.work);
     llvm::Value* large = b.CreateICmpSGE(work, number(parallel_work));
     llvm::Value* several = b.CreateICmpSGT(items, number(1));
-    llvm::Value* share = b.CreateAnd(b.CreateAnd(large, several), b.CreateIsNotNull(parallel_for_));
+    llvm::Value* share = b.CreateAnd(b.CreateAnd(large, several), b.CreateNot(alone));
     branch(
         share,
         [&] {
@@ -236,7 +221,6 @@ class ProgramEmitter : public FunctionEmitter {
   llvm::AllocaInst* frame_;
   llvm::AllocaInst* failure_;
   std::vector<llvm::Value*> addresses_;
-  std::optional<Schedule> filled_;  // of the next kernel, if it does the last one's work
 };
 
 }  // namespace

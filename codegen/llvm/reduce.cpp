@@ -145,7 +145,10 @@ Carried KernelEmitter::add_slice(const Slice& slice, DType dtype, const Carried&
     return out;
   });
   Carried sums = chain(initial);
-  for (int i = 0; i < points; ++i) store(sums[static_cast<std::size_t>(i)], slice.chain(i));
+  when(b.CreateNot(slice.is_last), {}, [&] {
+    for (int i = 0; i < points; ++i) store(sums[static_cast<std::size_t>(i)], slice.chain(i));
+    return Carried{};
+  });
   if (one_chain) return sums;
   return when(b.CreateICmpSGE(slice.begin, number(contract_chunk)), sums, [&] {
     Carried out;

@@ -8,6 +8,7 @@
 #include <lathe/ops/arithmetic.h>
 #include <lathe/ops/cast.h>
 #include <lathe/ops/effect.h>
+#include <lathe/ops/gather.h>
 #include <lathe/ops/gradients.h>
 #include <lathe/ops/losses.h>
 #include <lathe/ops/math.h>
@@ -112,14 +113,35 @@ TEST_CASE("bias and activation are the epilogue of their matmul") {
   CHECK(in_arena(program).empty());
 }
 
-TEST_CASE("cheap arithmetic moves into the one contraction that reads it along rows, and into no other") {
+TEST_CASE("contractions make what they read along rows as they go, and nothing else") {
   Graph g;
   const Value bytes = placeholder(g, "bytes", u8, {dim("batch"), 28, 28});
   const Value w = placeholder(g, "w", f32, {784, 128});
   const Value x = flatten(cast(bytes, f32) * 0.5f);
-  CHECK(kernels(lower_outputs(g, {matmul(x, w)})).size() == 1);
-  CHECK(kernels(lower_outputs(g, {matmul(x, w), matmul(x, w * 0.5f)})).size() == 4);  // read twice; along columns
-  CHECK(kernels(lower_outputs(g, {matmul(exp(x), w)})).size() == 2);                  // not cheap
+  const auto count = [&](const Values& outputs) { return kernels(lower_outputs(g, outputs)).size(); };
+  CHECK(count({matmul(x, w)}) == 1);
+  const Value dy = placeholder(g, "dy", f32, {dim("batch"), 128});
+  CHECK(count({matmul(x, w), matmul(x, dy, {.transpose_a = true})}) == 2);     // a layer and its weights' gradient
+  CHECK(count({matmul(x, w), matmul(x, relu(w)), matmul(x, w + 1.0f)}) == 5);  // by too many; along columns
+  CHECK(count({matmul(tanh(x), w)}) == 2);                                     // too much to hide
+  CHECK(count({matmul(x, w), x}) == 2);                                        // needed in memory anyway
+}
+
+TEST_CASE("rows that an index picks are checked once, before any contraction makes them") {
+  Graph g;
+  const Value images = placeholder(g, "images", u8, {dim("examples"), 28, 28});
+  const Value rows = placeholder(g, "rows", i64, {dim("batch")});
+  const Value dy = placeholder(g, "dy", f32, {dim("batch"), 128});
+  const Value x = flatten(cast(gather(images, rows), f32) * 0.5f);
+  const Value w = placeholder(g, "w", f32, {784, 128});
+  const Program program = lower_outputs(g, {matmul(x, w), matmul(x, dy, {.transpose_a = true})});
+  REQUIRE(kernels(program).size() == 3);
+  CHECK(kernels(program)[0]->outer.size() == 1);
+  CHECK(in_arena(program) == std::vector<std::string>{"gather/check"});
+
+  const Program alone = lower_outputs(g, {x});  // nothing else needs the index
+  CHECK(kernels(alone).size() == 1);
+  CHECK(in_arena(alone).empty());
 }
 
 TEST_CASE("an activation is made of its own contraction's results, not anew by the next one") {

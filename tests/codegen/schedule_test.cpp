@@ -95,7 +95,7 @@ TEST_CASE("what moves many bytes is shared out earlier than what only computes")
   CHECK(chunks(200'000, false) == 1);
 }
 
-TEST_CASE("a block of rows serves all columns whose operand stays in the cache") {
+TEST_CASE("a block of rows serves all columns whose operand stays in the cache, if a thread is alone") {
   const auto schedule_with = [](std::int64_t panels) {
     Builder b;
     const TensorId x = b.input(u8, {dim("m"), 784});
@@ -112,12 +112,35 @@ TEST_CASE("a block of rows serves all columns whose operand stays in the cache")
   };
   const Schedule near = schedule_with(2);
   CHECK(near.block.has_value());
-  CHECK(near.shared.size() == 1);
-  CHECK(near.batch.empty());
+  CHECK(near.shared == near.batch);
   const Schedule far = schedule_with(20);
   CHECK(far.block.has_value());
   CHECK(far.shared.empty());
   CHECK(far.batch.size() == 1);
+}
+
+TEST_CASE(
+    "rows are made in lines where neighbours in memory belong to different rows, or the sum has no known length") {
+  const auto schedule_with = [](const Dim& terms, bool transposed, DType from = u8) {
+    Builder b;
+    const TensorId x = transposed ? b.input(from, {terms, 784}) : b.input(from, {784, terms});
+    const TensorId dy = b.input(f32, {terms, 128});
+    const TensorId out = b.output(f32, {784, 128});
+    const Index i = b.outer(784, "i");
+    const Index j = b.outer(128, "j");
+    const Index k = b.axis(terms, "k");
+    const Expr made = cast(f32, transposed ? b.load(x, {k, i}) : b.load(x, {i, k}));
+    b.stage().yield(b.contract({k}, made, b.load(dy, {k, j})), out, {i, j});
+    b.finish_kernel();
+    return schedule_of(b);
+  };
+  CHECK(schedule_with(dim("k"), true).lines.has_value());
+  CHECK(schedule_with(32, true).lines.has_value());
+  CHECK(schedule_with(dim("k"), true).shares_columns);
+  CHECK(schedule_with(32, false).block.has_value());
+  CHECK_FALSE(schedule_with(32, false).lines.has_value());
+  const Schedule loaded = schedule_with(32, true, f32);
+  CHECK_FALSE((loaded.lines.has_value() || loaded.block.has_value()));
 }
 
 TEST_CASE("an element-wise kernel over whole arrays becomes one long axis") {

@@ -134,6 +134,53 @@ TEST_CASE("arithmetic on what runs along rows is done a block of rows at a time"
   }
 }
 
+TEST_CASE("rows that an index picks are made as the sum goes") {
+  for (const std::int64_t columns : {10, 64, 130}) {
+    for (const bool transposed : {false, true}) {
+      CAPTURE(columns);
+      CAPTURE(transposed);
+      Builder b;
+      const Dim m = dim("m");
+      const TensorId x = b.input(u8, {50, 37});
+      const TensorId picked = b.input(u8, {m});
+      const TensorId w = b.input(f32, {transposed ? m : Dim(37), columns});
+      const TensorId out = b.output(f32, {transposed ? Dim(37) : m, columns});
+      const Index i = b.outer(transposed ? Dim(37) : m, "i");
+      const Index j = b.outer(columns, "j");
+      const Index k = b.axis(transposed ? m : Dim(37), "k");
+      const Expr row = mod(cast(i64, b.load(picked, {transposed ? k : i})), b.pool().extent(50));
+      const Expr pixel = cast(f32, b.load(x, {row, transposed ? i : k})) * 0.5;
+      b.stage().yield(b.contract({k}, pixel, b.load(w, {k, j})), out, {i, j});
+      b.finish_kernel();
+      check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+    }
+  }
+}
+
+TEST_CASE("lines of rows are made slice by slice, for panels of columns that share them") {
+  for (const std::int64_t rows : {5, 16, 45}) {
+    for (const std::int64_t columns : {10, 64, 130}) {
+      CAPTURE(rows);
+      CAPTURE(columns);
+      Builder b;
+      const Dim n = dim("k");
+      const TensorId x = b.input(u8, {n, rows});
+      const TensorId w = b.input(f32, {2, n, columns});
+      const TensorId out = b.output(f32, {2, rows, columns});
+      const TensorId twice = b.output(f32, {2, rows, columns});
+      const Index p = b.outer(2, "p");
+      const Index i = b.outer(rows, "i");
+      const Index j = b.outer(columns, "j");
+      const Index k = b.axis(n, "k");
+      const LocalId sum = b.local(f32);
+      b.stage().yield(b.contract({k}, cast(f32, b.load(x, {k, i})) * 0.25, b.load(w, {p, k, j})), sum);
+      b.stage().yield(b.read(sum), out, {p, i, j}).yield(b.read(sum) * 2.0, twice, {p, i, j});
+      b.finish_kernel();
+      check_against_interpreter(b.program, {.symbols = {{0}, {1}, {255}, {256}, {600}, {4097}}, .portable = false});
+    }
+  }
+}
+
 TEST_CASE("a copy is made anew where the operand changes within a batch, and once where it does not") {
   for (const bool changes : {false, true}) {
     Builder b;
