@@ -207,6 +207,9 @@ void move_row_last(Accesses& accesses, const Reduce& reduce, AxisId column, std:
   }
 }
 
+/// Every chunk copies the panels it needs, which blocks of rows must pay for.
+constexpr std::int64_t packed_blocks = 16;
+
 /// Whether neighbours along `axis` are neighbours wherever `id` loads something that varies along it.
 bool is_contiguous(Accesses& accesses, ExprId id, AxisId axis) {
   const std::vector<ExprId> loads = loads_of(accesses.pool(), {&id, 1});
@@ -442,6 +445,11 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
   return out;
 }
 
+std::int64_t whole_blocks(const Schedule& schedule) {
+  if (!schedule.packed.empty()) return packed_blocks;
+  return schedule.lines ? sliced_rows(schedule) / schedule.rows() : 1;
+}
+
 Sharing share(const Schedule& schedule, const Pool& pool, const Bindings& bindings) {
   Sharing out{.items = 1};
   if (schedule.row) out.items = ceil_div(pool.axis(*schedule.row).extent.evaluate(bindings), schedule.rows());
@@ -451,8 +459,8 @@ Sharing share(const Schedule& schedule, const Pool& pool, const Bindings& bindin
   const std::int64_t work = schedule.work.evaluate(bindings);
   if (work < parallel_work) return out;
   out.grain = ceil_div(out.items, std::min(work / chunk_work, most_chunks));
-  if (!schedule.packed.empty()) out.grain = std::max(out.grain, packed_blocks);
-  out.grain = std::max<std::int64_t>(out.grain, 1);
+  const std::int64_t blocks = whole_blocks(schedule);
+  out.grain = ceil_div(std::max<std::int64_t>(out.grain, 1), blocks) * blocks;
   return out;
 }
 

@@ -55,8 +55,9 @@ inline constexpr std::int64_t chunk_work = 250'000;
 inline constexpr std::int64_t parallel_work = 2'000'000;
 /// More chunks than these would not balance better.
 inline constexpr std::int64_t most_chunks = 128;
-/// Every chunk copies the panels it needs, which blocks of rows must pay for.
-inline constexpr std::int64_t packed_blocks = 16;
+
+/// The blocks of rows that are best kept together: a chunk has a multiple of them.
+std::int64_t whole_blocks(const Schedule& schedule);
 
 /// How many items a kernel has, and how many of them make a chunk: all, if it is not shared out. A function of sizes
 /// alone, never of the number of threads.

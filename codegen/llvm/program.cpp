@@ -162,8 +162,8 @@ class ProgramEmitter : public FunctionEmitter {
         [&] {
           llvm::Value* chunks = smaller(b.CreateSDiv(work, number(chunk_work)), number(most_chunks));
           llvm::Value* grain = b.CreateSDiv(b.CreateNSWAdd(items, b.CreateNSWSub(chunks, number(1))), chunks);
-          if (!schedule.packed.empty())
-            grain = b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, grain, number(packed_blocks));
+          const std::int64_t blocks = whole_blocks(schedule);
+          grain = b.CreateNSWMul(ceil_div(grain, blocks), number(blocks));
           auto* type = llvm::FunctionType::get(
               b.getVoidTy(),
               {module.pointer_type(), module.pointer_type(), module.pointer_type(), b.getInt64Ty(), b.getInt64Ty()},
