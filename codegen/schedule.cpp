@@ -400,6 +400,7 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
       if (line > 0 && packed && !accesses.varies(*packed, out.batch)) out.packed.push_back(*packed);
     }
     join_sums(*program.pool, out.stages);
+    if (out.rows() == 1 && out.row) out.ahead = look_ahead(accesses, out.stages, *out.row);
     return out;
   }
 
@@ -480,7 +481,8 @@ std::string to_string(const Schedule& schedule, const Pool& pool) {
                          schedule.slice == 0 ? "" : fmt::format("; sums in slices of {}", schedule.slice));
     case Schedule::Form::rows: break;
   }
-  return fmt::format("rows {}: {} at once", name(schedule.row), schedule.rows());
+  return fmt::format("rows {}: {} at once{}", name(schedule.row), schedule.rows(),
+                     schedule.ahead ? ", the next one's first reduction ahead" : "");
 }
 
 }  // namespace lathe

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <lathe/codegen/access.h>
+#include <lathe/codegen/ahead.h>
 #include <lathe/codegen/machine.h>
 #include <lathe/codegen/tile.h>
 
@@ -41,6 +42,7 @@ struct Schedule {
   std::vector<loop::AxisId> shared;    // batch axes all of whose points use one block in turn, if a thread is alone
   bool shares_columns = false;         // so do all panels of columns
   std::int64_t slice = 0;              // first reduced indices of a contraction at a time; 0: all
+  std::optional<Ahead> ahead;          // rows: replaces the first stage
   Dim work;                            // of the whole kernel, in operations on single elements
 
   int rows() const { return tiles.front().rows; }  // of a block

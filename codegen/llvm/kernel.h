@@ -74,6 +74,16 @@ class KernelEmitter : public FunctionEmitter {
   }
   /// The results of such a stage, for `deliver` to hand on to where they go; after the last slice, if there are slices.
   Carried reduced(const loop::Stage& stage, const Slice* slice, const loop::Stage* row = nullptr);
+  /// Evaluates a stage without reductions along its one inner axis.
+  void evaluate_along(const loop::Stage& stage, int width);
+  /// A reduction along an axis that joins the next loop over as many columns, or has a loop of its own, and leaves its
+  /// result in memory.
+  struct Guest {
+    loop::ExprId reduction;
+    llvm::AllocaInst* result;
+  };
+  void join_next_loop(const Guest& guest) { guest_ = guest; }
+  void reduce_alone(const Guest& guest);
   void deliver(const loop::Stage& stage, llvm::ArrayRef<llvm::Value*> results);
 
   /// Asks the cache for the next `length` elements that `access` reads from the bound column on.
@@ -227,6 +237,9 @@ class KernelEmitter : public FunctionEmitter {
   Points points_of(loop::ExprId reduced);
   Carried across_columns(const loop::Reduce& reduce, DType dtype, int rows, int vectors);
   llvm::Value* along_axis(const loop::Reduce& reduce, DType dtype, const loop::Stage* row);
+  llvm::Value* no_lanes(const loop::Reduce& reduce, DType dtype);
+  llvm::Value* take_in(const loop::Reduce& reduce, DType dtype, llvm::Value* lanes);
+  Carried with_guest(loop::AxisId axis, int width, llvm::ArrayRef<llvm::Value*> initial, NestBody body);
   llvm::Value* fold_lanes(const loop::Reduce& reduce, DType dtype, llvm::Value* lanes);
 
   Accesses& accesses_;
@@ -241,6 +254,7 @@ class KernelEmitter : public FunctionEmitter {
   std::unordered_map<loop::ExprId, llvm::AllocaInst*> packed_memory_;
   llvm::Value* block_is_new_ = nullptr;
   std::vector<Row> next_rows_;  // where the loads of what makes a block find the next one's, if that is anywhere
+  std::optional<Guest> guest_;  // of the next loop
   llvm::Value* scratch_row_ = nullptr;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias

@@ -1,5 +1,6 @@
 // Kernel functions: reductions. Their order is part of their meaning; see loop/kernel.h.
 #include <algorithm>
+#include <utility>
 
 #include <lathe/codegen/llvm/kernel.h>
 #include <lathe/graph/error.h>
@@ -205,26 +206,65 @@ Carried KernelEmitter::across_columns(const Reduce& reduce, DType dtype, int row
   return results;
 }
 
+llvm::Value* KernelEmitter::no_lanes(const Reduce& reduce, DType dtype) {
+  const auto lanes = llvm::ElementCount::getFixed(static_cast<unsigned>(reduce_lanes(dtype)));
+  return llvm::ConstantVector::getSplat(lanes, arithmetic_.neutral(reduce.op, dtype));
+}
+
+/// The lanes after the vector of elements at hand.
+llvm::Value* KernelEmitter::take_in(const Reduce& reduce, DType dtype, llvm::Value* lanes) {
+  llvm::Value* next = arithmetic_.combine(reduce.op, dtype, lanes, vector(reduce.a));
+  return space_.mask ? b.CreateSelect(space_.mask, next, lanes) : next;
+}
+
+/// Runs `body` along `axis`, and in the same loop the reduction that is to join it.
+Carried KernelEmitter::with_guest(AxisId axis, int width, llvm::ArrayRef<llvm::Value*> initial, NestBody body) {
+  if (!guest_) return vectors(axis, number(0), extent(axis), width, initial, body);
+  const Guest guest = *std::exchange(guest_, std::nullopt);
+  const Reduce reduce = std::get<Reduce>(pool().node(guest.reduction));
+  const DType dtype = pool().dtype(guest.reduction);
+  Carried both(initial);
+  both.push_back(no_lanes(reduce, dtype));
+  Carried out = vectors(axis, number(0), extent(axis), width, both, [&](llvm::ArrayRef<llvm::Value*> carried) {
+    Carried next = body(carried.drop_back());
+    Space space = space_;
+    space.column = reduce.axes.front();
+    within(space, [&] {
+      bind(reduce.axes.front(), bound(axis));
+      next.push_back(take_in(reduce, dtype, carried.back()));
+    });
+    return next;
+  });
+  b.CreateStore(fold_lanes(reduce, dtype, out.pop_back_val()), guest.result);
+  return out;
+}
+
+void KernelEmitter::reduce_alone(const Guest& guest) {
+  const Reduce reduce = std::get<Reduce>(pool().node(guest.reduction));
+  b.CreateStore(along_axis(reduce, pool().dtype(guest.reduction), nullptr), guest.result);
+}
+
+void KernelEmitter::evaluate_along(const Stage& stage, int width) {
+  with_guest(stage.inner.front(), width, {}, [&](llvm::ArrayRef<llvm::Value*>) {
+    evaluate({&stage, 1});
+    return Carried{};
+  });
+}
+
 /// The lanes of one vector are the reduction's lanes: for values that do not vary along the columns.
 llvm::Value* KernelEmitter::along_axis(const Reduce& reduce, DType dtype, const Stage* row) {
-  llvm::Constant* neutral = arithmetic_.neutral(reduce.op, dtype);
   if (reduce.axes.empty()) {
+    llvm::Constant* neutral = arithmetic_.neutral(reduce.op, dtype);
     llvm::Value* only = arithmetic_.combine(reduce.op, dtype, neutral, value(reduce.a));
     return arithmetic_.combine(reduce.op, dtype, only, neutral);
   }
-  const int lanes = reduce_lanes(dtype);
-  const Carried initial = {
-      llvm::ConstantVector::getSplat(llvm::ElementCount::getFixed(static_cast<unsigned>(lanes)), neutral)};
-  const AxisId last = reduce.axes.back();
-  const Carried filled =
-      nest(std::span(reduce.axes).first(reduce.axes.size() - 1), initial, [&](llvm::ArrayRef<llvm::Value*> outer) {
-        return vectors(last, number(0), extent(last), lanes, outer, [&](llvm::ArrayRef<llvm::Value*> inner) {
-          if (row) evaluate({row, 1});
-          llvm::Value* next = arithmetic_.combine(reduce.op, dtype, inner.front(), vector(reduce.a));
-          if (space_.mask) next = b.CreateSelect(space_.mask, next, inner.front());
-          return Carried{next};
-        });
-      });
+  const auto outer = std::span(reduce.axes).first(reduce.axes.size() - 1);
+  const Carried filled = nest(outer, no_lanes(reduce, dtype), [&](llvm::ArrayRef<llvm::Value*> lanes) {
+    return with_guest(reduce.axes.back(), reduce_lanes(dtype), lanes, [&](llvm::ArrayRef<llvm::Value*> inner) {
+      if (row) evaluate({row, 1});
+      return Carried{take_in(reduce, dtype, inner.front())};
+    });
+  });
   return fold_lanes(reduce, dtype, filled.front());
 }
 

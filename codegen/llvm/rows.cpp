@@ -18,12 +18,21 @@ class RowEmitter {
   void emit() {
     place_locals();
     pack();
+    if (schedule_.ahead) {
+      llvm::Type* type = k_.module.type(k_.pool().dtype(schedule_.ahead->reduction));
+      ahead_ = {schedule_.ahead->reduction, k_.stack_array(type, 1, "ahead")};
+    }
     const auto run = [&](llvm::Value*, llvm::Value* first_row, llvm::Value* end_row) {
       if (!schedule_.row) {
         block(nullptr, nullptr);
         return;
       }
       const int rows = schedule_.rows();
+      last_row_ = k_.b.CreateNSWSub(end_row, k_.number(1));
+      if (schedule_.ahead) {
+        k_.bind(schedule_.ahead->row, first_row);
+        k_.reduce_alone(ahead_);
+      }
       k_.loop(first_row, end_row, rows,
               [&](llvm::Value* row) { block(row, k_.smaller(k_.number(rows), k_.b.CreateNSWSub(end_row, row))); });
     };
@@ -113,7 +122,14 @@ class RowEmitter {
       k_.within(space, [&] {
         if (schedule_.row) k_.bind(*schedule_.row, k_.b.CreateNSWAdd(row, offset));
         k_.set_scratch_row(offset);
-        for (std::size_t i = 0; i < stages.size(); ++i) {
+        std::size_t first = 0;
+        if (schedule_.ahead) {
+          llvm::Value* made = k_.b.CreateLoad(ahead_.result->getAllocatedType(), ahead_.result);
+          at_points(stages[first++], [&](const Stage& stage) { k_.deliver(stage, made); });
+          k_.bind(schedule_.ahead->row, k_.smaller(k_.b.CreateNSWAdd(row, k_.number(1)), last_row_));
+        }
+        for (std::size_t i = first; i < stages.size(); ++i) {
+          if (schedule_.ahead && schedule_.ahead->host == i) k_.join_next_loop(ahead_);
           const bool joined = i + 1 < stages.size() && joins(k_.pool(), stages[i], stages[i + 1]);
           const Stage* row = joined ? &stages[i++] : nullptr;
           single(stages[i], row);
@@ -136,20 +152,24 @@ class RowEmitter {
 
   /// One stage; `row` is the one before it, if that runs in the same loop.
   void single(const Stage& stage, const Stage* row) {
-    const auto point = [&] {
-      if (reduction(k_.pool(), stage)) {
-        k_.reduce(stage, row);
-      } else {
-        k_.evaluate({&stage, 1});
-      }
-    };
+    if (reduction(k_.pool(), stage)) {
+      at_points(stage, [&](const Stage& each) { k_.reduce(each, row); });
+    } else if (stage.inner.size() == 1) {
+      k_.evaluate_along(stage, width_of(stage));
+    } else {
+      at_points(stage, [&](const Stage& each) { k_.evaluate({&each, 1}); });
+    }
+  }
+
+  /// Runs `point` over the inner axes of a stage.
+  void at_points(const Stage& stage, llvm::function_ref<void(const Stage& stage)> point) {
     if (stage.inner.empty()) {
-      point();
+      point(stage);
       return;
     }
     const AxisId last = stage.inner.back();
     k_.nest(std::span(stage.inner).first(stage.inner.size() - 1),
-            [&] { k_.vectors(last, k_.number(0), k_.extent(last), width_of(stage), point); });
+            [&] { k_.vectors(last, k_.number(0), k_.extent(last), width_of(stage), [&] { point(stage); }); });
   }
 
   void tiles(const Stage& stage, llvm::Value* row, llvm::Value* count) {
@@ -185,6 +205,8 @@ class RowEmitter {
   KernelEmitter& k_;
   const Schedule& schedule_;
   const MachineModel& machine_;
+  KernelEmitter::Guest ahead_{};
+  llvm::Value* last_row_ = nullptr;  // of the run at hand
 };
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include <lathe/codegen/schedule.h>
+
 #include "harness.h"
 
 using namespace lathe;
@@ -64,6 +66,35 @@ TEST_CASE("layer normalisation keeps its row in scratch") {
     b.stage({c3}).yield(b.read(centred, {c3}) / sqrt(b.read(variance) + 1e-5) * b.load(gamma, {c3}), out, {i, c3});
     b.finish_kernel();
     check_against_interpreter(b.program, {.symbols = each_size()});
+  }
+}
+
+TEST_CASE("the first reduction of the next row joins the longest loop of this one") {
+  for (const Dim& width : {Dim(1), Dim(16), Dim(37), dim("width")}) {
+    for (const bool in_place : {false, true}) {
+      CAPTURE(in_place);
+      Builder b;
+      const Dim n = dim("n");
+      const TensorId x = in_place ? b.variable(f32, {n, width}) : b.input(f32, {n, width});
+      const TensorId out = in_place ? x : b.output(f32, {n, width});
+      const Index i = b.outer(n, "i");
+      const LocalId largest = b.local(f32);
+      const LocalId total = b.local(f32);
+      const Index c1 = b.axis(width, "c1");
+      b.stage().yield(b.reduce(ReduceOp::max, {c1}, b.load(x, {i, c1})), largest);
+      const Index c2 = b.axis(width, "c2");
+      b.stage().yield(b.reduce(ReduceOp::sum, {c2}, b.load(x, {i, c2}) - b.read(largest)), total);
+      const Index c3 = b.axis(width, "c3");
+      b.stage({c3}).yield((b.load(x, {i, c3}) - b.read(largest)) / b.read(total), out, {i, c3});
+      b.finish_kernel();
+      const Kernel& kernel = std::get<Kernel>(b.program.steps.front());
+      // Rows that the kernel overwrites are read when their turn comes.
+      CHECK(schedule(b.program, kernel, machine_model(InstructionSet::avx512)).ahead.has_value() == !in_place);
+      const bool symbolic = !width.is_constant();
+      check_against_interpreter(
+          b.program, {.symbols = symbolic ? std::vector<std::vector<std::int64_t>>{{1, 5}, {7, 40}, {3, 0}, {0, 3}}
+                                          : each_size()});
+    }
   }
 }
 
