@@ -24,6 +24,8 @@ InstructionSet parse_instruction_set(std::string_view name);
 
 struct CompileOptions {
   InstructionSet instruction_set = InstructionSet::native;
+  /// That generate code at once.
+  int threads = 1;
   /// Where to write kernels.txt, module.ll, module_optimised.ll and module.s; nowhere if empty.
   std::filesystem::path dump = {};
 };

@@ -12,6 +12,7 @@
 #include <lathe/graph/passes/fold_constants.h>
 #include <lathe/graph/passes/simplify.h>
 #include <lathe/ops/source.h>
+#include <lathe/runtime/cpus.h>
 #include <lathe/runtime/run_program.h>
 
 namespace lathe {
@@ -72,7 +73,9 @@ CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, c
     out.executable = std::make_shared<Interpreted>(std::move(program));
     return out;
   }
-  out.executable = compile(std::move(program), {.instruction_set = options.instruction_set, .dump = dump});
+  out.executable = compile(std::move(program), {.instruction_set = options.instruction_set,
+                                                .threads = options.threads == 0 ? usable_cpus() : options.threads,
+                                                .dump = dump});
   out.phases.insert(out.phases.end(), out.executable->phases().begin(), out.executable->phases().end());
   return out;
 }

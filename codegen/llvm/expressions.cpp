@@ -149,7 +149,7 @@ void KernelEmitter::test(ExprId id) {
     };
     llvm::Value* slot = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), function->getArg(0), module.failure_slot());
     llvm::Value* failure = b.CreateLoad(module.pointer_type(), slot);
-    b.CreateCall(module.fail,
+    b.CreateCall(module.fail(),
                  {failure, number(static_cast<std::int64_t>(check.check)), scalar(check.index), scalar(check.detail)});
     return Carried{};
   });

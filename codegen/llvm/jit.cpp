@@ -11,7 +11,6 @@
 #include <lathe/codegen/executable.h>
 #include <lathe/codegen/llvm/module.h>
 #include <lathe/codegen/llvm/object.h>
-#include <lathe/codegen/llvm/optimise.h>
 #include <lathe/graph/error.h>
 
 namespace lathe {
@@ -28,6 +27,8 @@ class Stopwatch {
     phases_.push_back({std::move(name), std::chrono::duration<double, std::milli>(now - last_).count()});
     last_ = now;
   }
+  /// Adds phases that were timed otherwise.
+  void add(std::string name, double milliseconds) { phases_.push_back({std::move(name), milliseconds}); }
   /// Leaves out what has passed since the last lap.
   void skip() { last_ = std::chrono::steady_clock::now(); }
 
@@ -46,12 +47,6 @@ class Dump {
     std::ofstream out(folder_ / name, std::ios::binary);
     out << text;
     if (!out) throw CompileError(fmt::format("cannot write {}", (folder_ / name).string()));
-  }
-  void write(const char* name, const llvm::Module& module) const {
-    std::string text;
-    llvm::raw_string_ostream stream(text);
-    module.print(stream, nullptr);
-    write(name, text);
   }
 
  private:
@@ -79,34 +74,43 @@ class JitExecutable : public Executable {
     const Dump dump(options.dump);
     if (dump.wanted()) dump.write("kernels.txt", to_string(program_));
 
-    llvm::LLVMContext context;
-    llvm::Module module("lathe", context);
-    emit::ModuleEmitter emitter(module, program_, target);
-    emit::emit_program(emitter);
+    const std::vector<emit::Part> parts = emit::emit_program(program_, target, options.threads);
     stopwatch.lap("emit");
-    if (dump.wanted()) dump.write("module.ll", module);
-    verify(module);
+    if (dump.wanted()) dump.write("module.ll", to_text(parts));
+    for (const emit::Part& part : parts) verify(*part.module);
 
-    stopwatch.skip();
-    emit::optimise(module, target);
-    stopwatch.lap("optimise");
+    emit::Objects objects = emit::compile_parts(parts, target, dump.wanted());
+    stopwatch.add("optimise", objects.optimise_ms);
+    stopwatch.add("generate code", objects.generate_ms);
     if (dump.wanted()) {
-      dump.write("module_optimised.ll", module);
-      dump.write("module.s", emit::compile_to_assembly(module, target));
+      std::string optimised;
+      std::string assembly;
+      for (const emit::Object& object : objects.parts) {
+        optimised += object.optimised;
+        assembly += object.assembly;
+      }
+      dump.write("module_optimised.ll", optimised);
+      dump.write("module.s", assembly);
     }
 
     stopwatch.skip();
-    std::unique_ptr<llvm::MemoryBuffer> object = emit::compile_to_object(module, target);
-    stopwatch.lap("generate code");
-
     jit_ = make_jit();
     define_constants();
-    emit::unwrap(jit_->addObjectFile(std::move(object)), "adding compiled code to the JIT");
+    for (emit::Object& object : objects.parts) {
+      emit::unwrap(jit_->addObjectFile(std::move(object.code)), "adding compiled code to the JIT");
+    }
     entry_ = emit::unwrap(jit_->lookup(emit::entry_symbol), "linking compiled code").toPtr<abi::EntryPoint>();
     stopwatch.lap("link");
   }
 
  private:
+  static std::string to_text(const std::vector<emit::Part>& parts) {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    for (const emit::Part& part : parts) part.module->print(stream, nullptr);
+    return text;
+  }
+
   static void verify(const llvm::Module& module) {
     std::string message;
     llvm::raw_string_ostream stream(message);

@@ -277,7 +277,7 @@ void for_each_run(KernelEmitter& kernel, const Schedule& schedule, llvm::functio
 /// How many items the kernel has, as a number in `function`; `alone` is whether one thread does them all.
 llvm::Value* item_count(FunctionEmitter& function, const Schedule& schedule, const loop::Pool& pool,
                         llvm::Value* alone);
-/// void (frame): copies the base and adds every point.
+/// A kernel of one item: copies the base and adds every point.
 llvm::Function* emit_scatter(ModuleEmitter& module, const loop::ScatterKernel& scatter, const std::string& name);
 
 }  // namespace lathe::emit

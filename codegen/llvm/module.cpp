@@ -11,10 +11,14 @@
 namespace lathe::emit {
 
 ModuleEmitter::ModuleEmitter(llvm::Module& module_, const Program& program_, const Target& target_)
-    : context(module_.getContext()), module(module_), program(program_), target(target_), fail(nullptr) {
+    : context(module_.getContext()), module(module_), program(program_), target(target_) {
   module.setTargetTriple(target.target_machine->getTargetTriple().str());
   module.setDataLayout(target.target_machine->createDataLayout());
-  fail = emit_fail();
+}
+
+llvm::Function* ModuleEmitter::fail() {
+  if (!fail_) fail_ = emit_fail();
+  return fail_;
 }
 
 std::size_t ModuleEmitter::symbol_index(SymbolId symbol) const {
@@ -56,7 +60,7 @@ llvm::Function* ModuleEmitter::make_function(const std::string& name, llvm::Type
 
 llvm::Function* ModuleEmitter::make_kernel(const std::string& name) const {
   llvm::Function* function =
-      make_function(name, llvm::Type::getVoidTy(context), {pointer_type(), i64_type(), i64_type()});
+      make_function(name, llvm::Type::getVoidTy(context), {pointer_type(), i64_type(), i64_type()}, true);
   function->getArg(0)->setName("frame");
   function->getArg(1)->setName("begin");
   function->getArg(2)->setName("end");

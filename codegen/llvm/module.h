@@ -1,6 +1,8 @@
 #pragma once
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Module.h>
@@ -10,7 +12,7 @@
 
 namespace lathe::emit {
 
-/// What the functions of one program share. A kernel gets one pointer to a frame: 64-bit slots that hold the address of
+/// What the functions of one module share. A kernel gets one pointer to a frame: 64-bit slots that hold the address of
 /// every tensor in memory, then the symbols' values, the address of the run's Failure, and whether one thread does it
 /// all.
 struct ModuleEmitter {
@@ -20,7 +22,9 @@ struct ModuleEmitter {
   llvm::Module& module;
   const Program& program;
   const Target& target;
-  llvm::Function* fail;  // void (Failure*, check, index, detail)
+
+  /// void (Failure*, check, index, detail)
+  llvm::Function* fail();
 
   unsigned tensor_slot(loop::TensorId id) const { return static_cast<unsigned>(id); }
   unsigned symbol_slot(std::size_t index) const { return static_cast<unsigned>(program.tensors.size() + index); }
@@ -43,6 +47,14 @@ struct ModuleEmitter {
 
  private:
   llvm::Function* emit_fail() const;
+
+  llvm::Function* fail_ = nullptr;
+};
+
+/// A module with a context of its own, so that it may be compiled while others are.
+struct Part {
+  std::unique_ptr<llvm::LLVMContext> context;
+  std::unique_ptr<llvm::Module> module;
 };
 
 /// The symbol under which a constant tensor too large to embed is known to the linker.
@@ -50,7 +62,7 @@ std::string constant_symbol(loop::TensorId id);
 bool is_embedded(const Tensor& constant);
 inline constexpr const char* entry_symbol = "lathe_program";
 
-/// Emits all kernels and the entry point, an abi::EntryPoint called `entry_symbol`.
-void emit_program(ModuleEmitter& module);
+/// Emits the entry point, an abi::EntryPoint called `entry_symbol`, and all kernels, spread over so many parts.
+std::vector<Part> emit_program(const Program& program, const Target& target, int parts);
 
 }  // namespace lathe::emit

@@ -1,18 +1,31 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
-#include <llvm/IR/Module.h>
 #include <llvm/Support/MemoryBuffer.h>
 
-#include <lathe/codegen/llvm/target.h>
+#include <lathe/codegen/llvm/module.h>
 
 namespace lathe::emit {
 
-/// Machine code of a whole module as a relocatable object file.
-std::unique_ptr<llvm::MemoryBuffer> compile_to_object(llvm::Module& module, Target& target);
-/// The same as assembly, for dumps. Takes a copy since code generation changes a module.
-std::string compile_to_assembly(const llvm::Module& module, Target& target);
+/// What becomes of a part.
+struct Object {
+  std::unique_ptr<llvm::MemoryBuffer> code;
+  std::string optimised;  // LLVM's language, after its passes; empty unless listings are wanted
+  std::string assembly;
+};
+
+/// All parts' objects, in the parts' order.
+struct Objects {
+  std::vector<Object> parts;
+  double optimise_ms = 0;  // of the thread that took longest
+  double generate_ms = 0;
+};
+
+/// Optimises the parts and generates their code, a thread each.
+Objects compile_parts(std::span<const Part> parts, Target& target, bool listings);
 
 }  // namespace lathe::emit

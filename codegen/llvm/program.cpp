@@ -1,5 +1,7 @@
 // The entry point of a program: builds the frame, then carries out the steps in order.
+#include <algorithm>
 #include <cstddef>
+#include <deque>
 
 #include <fmt/format.h>
 
@@ -35,9 +37,9 @@ bool holds_check(const Pool& pool, const Step& step) {
 
 class ProgramEmitter : public FunctionEmitter {
  public:
-  explicit ProgramEmitter(ModuleEmitter& module_)
-      : FunctionEmitter(module_, module_.make_function(entry_symbol, llvm::Type::getInt32Ty(module_.context),
-                                                       {module_.pointer_type()}, true)) {
+  /// `modules`: to spread kernels over; the first one gets the entry point.
+  explicit ProgramEmitter(std::deque<ModuleEmitter>& modules)
+      : FunctionEmitter(modules.front(), make_entry(modules.front())), modules_(modules) {
     function->getArg(0)->setName("arguments");
     symbols_ = field(offsetof(abi::Arguments, symbols), "symbols");
     parallel_for_ = field(offsetof(abi::Arguments, parallel_for), "parallel_for");
@@ -135,18 +137,36 @@ class ProgramEmitter : public FunctionEmitter {
 
   std::string step_name(const std::string& kind, std::size_t number) { return fmt::format("{}_{}", kind, number); }
 
+  static llvm::Function* make_entry(ModuleEmitter& module) {
+    return module.make_function(entry_symbol, llvm::Type::getInt32Ty(module.context), {module.pointer_type()}, true);
+  }
+
+  /// The module that has least to compile so far.
+  ModuleEmitter& smallest_module() {
+    const auto size = [](const ModuleEmitter& emitter) { return emitter.module.getInstructionCount(); };
+    return *std::min_element(modules_.begin(), modules_.end(),
+                             [&](const ModuleEmitter& a, const ModuleEmitter& b) { return size(a) < size(b); });
+  }
+
+  /// A kernel of any module, for the entry point to call.
+  llvm::Function* callee(llvm::Function* kernel) {
+    if (kernel->getParent() == &module.module) return kernel;
+    return module.make_kernel(kernel->getName().str());
+  }
+
   void perform(const Kernel& kernel, std::size_t index) {
     const Schedule schedule = lathe::schedule(module.program, kernel, module.target.machine);
-    llvm::Function* chunk = module.make_kernel(step_name("kernel", index));
+    ModuleEmitter& own = smallest_module();
+    llvm::Function* chunk = own.make_kernel(step_name("kernel", index));
     Accesses accesses(module.program, schedule.locals, schedule.stages);
-    KernelEmitter emitter(module, chunk, accesses, schedule.locals, schedule.stages);
+    KernelEmitter emitter(own, chunk, accesses, schedule.locals, schedule.stages);
     if (schedule.form == Schedule::Form::rows) {
       emit_rows(emitter, schedule, module.target.machine);
     } else {
       emit_panels(emitter, schedule);
     }
     emitter.finish_with_return();
-    call(chunk, schedule);
+    call(callee(chunk), schedule);
   }
 
   /// How many items go into a chunk depends on shapes alone, never on the number of threads.
@@ -178,7 +198,8 @@ class ProgramEmitter : public FunctionEmitter {
   }
 
   void perform(const ScatterKernel& scatter, std::size_t number_) {
-    b.CreateCall(emit_scatter(module, scatter, step_name("scatter", number_)), {frame_, number(0), number(1)});
+    llvm::Function* kernel = emit_scatter(smallest_module(), scatter, step_name("scatter", number_));
+    b.CreateCall(callee(kernel), {frame_, number(0), number(1)});
   }
 
   void perform(const HostStep& step, std::size_t number_) {
@@ -216,6 +237,7 @@ class ProgramEmitter : public FunctionEmitter {
     b.SetInsertPoint(go_on);
   }
 
+  std::deque<ModuleEmitter>& modules_;
   llvm::Value* symbols_;
   llvm::Value* parallel_for_;
   llvm::AllocaInst* frame_;
@@ -225,8 +247,17 @@ class ProgramEmitter : public FunctionEmitter {
 
 }  // namespace
 
-void emit_program(ModuleEmitter& module) {
-  ProgramEmitter(module).emit();
+std::vector<Part> emit_program(const Program& program, const Target& target, int count) {
+  std::vector<Part> parts;
+  std::deque<ModuleEmitter> modules;
+  for (int i = 0; i < count; ++i) {
+    auto context = std::make_unique<llvm::LLVMContext>();
+    auto module = std::make_unique<llvm::Module>(fmt::format("part {}", i), *context);
+    modules.emplace_back(*module, program, target);
+    parts.push_back({std::move(context), std::move(module)});
+  }
+  ProgramEmitter(modules).emit();
+  return parts;
 }
 
 }  // namespace lathe::emit

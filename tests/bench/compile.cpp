@@ -37,8 +37,9 @@ ProgramStatistics compile_once(const Subject& subject, const SessionOptions& opt
   return subject.prepare(classifier, session).statistics();
 }
 
-Measurement measure(const Subject& subject, const Setting& setting) {
-  const SessionOptions options = setting.session(1);
+/// With several threads the phases are those of the one that took longest.
+Measurement measure(const Subject& subject, int threads, const Setting& setting) {
+  const SessionOptions options = setting.session(threads);
   const ProgramStatistics first = compile_once(subject, options);
   std::vector<double> totals;
   std::map<std::string, std::vector<double>> times;
@@ -49,7 +50,7 @@ Measurement measure(const Subject& subject, const Setting& setting) {
     for (const auto& [name, milliseconds] : program.phases) sums[name] += milliseconds;
     for (const auto& [name, milliseconds] : sums) times[name].push_back(milliseconds);
   }
-  Measurement measurement{.subject = subject.name, .threads = 1, .timings = {}, .figures = {}};
+  Measurement measurement{.subject = subject.name, .threads = threads, .timings = {}, .figures = {}};
   measurement.figures = {{"kernels", static_cast<double>(first.kernels), ""},
                          {"first time", first.compile_milliseconds, "ms"},
                          {"again", median(totals), "ms"}};
@@ -68,7 +69,10 @@ int main(int argc, char** argv) {
                        "process, which also sets LLVM up, and again, with the medians of its phases.",
                        [](const Setting& setting, Report& report) {
                          for (const Subject& subject : subjects) {
-                           if (setting.wants(subject.name)) report.add(measure(subject, setting));
+                           if (!setting.wants(subject.name)) continue;
+                           for (const int threads : setting.threads) {
+                             report.add(measure(subject, threads, setting));
+                           }
                          }
                        });
 }

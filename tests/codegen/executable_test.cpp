@@ -59,6 +59,18 @@ TEST_CASE("a dump holds the kernels, the module before and after optimisation, a
   std::filesystem::remove_all(folder);
 }
 
+TEST_CASE("several threads generate the code of one program") {
+  for (const int threads : {1, 2, 7}) {
+    const auto executable = compile(doubled(), {.threads = threads});
+    Memory expected(executable->program(), {1000}, Fill::numbers, 1);
+    Memory actual(executable->program(), {1000}, Fill::numbers, 1);
+    loop::interpret(executable->program(), expected.arguments());
+    const abi::Arguments arguments = actual.arguments();
+    CHECK(executable->entry()(&arguments) == 0);
+    CHECK(difference(expected.outputs, actual.outputs, executable->program().outputs, executable->program()) == "");
+  }
+}
+
 TEST_CASE("threads may compile at the same time, and run one executable with different arguments") {
   const auto shared = compile(doubled());
   std::vector<std::string> differences(4);
