@@ -31,10 +31,10 @@ std::uint64_t make_ticket(std::uint64_t generation, std::uint64_t claim) {
   return generation << claim_bits | claim;
 }
 
-// Tells the core that this is a waiting loop.
+// Lets what shares the core have it for a moment. Not x86's `pause`: many of them make hypervisors take the CPU away.
 void relax() {
 #if defined(__x86_64__)
-  __builtin_ia32_pause();
+  asm volatile("lfence" ::: "memory");
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
