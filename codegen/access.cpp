@@ -1,6 +1,7 @@
 #include <lathe/codegen/access.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include <lathe/graph/error.h>
 
@@ -76,24 +77,14 @@ const Accesses::Facts& Accesses::facts(ExprId id) {
 Accesses::Facts Accesses::find_facts(ExprId id) {
   const ExprNode& node = pool().node(id);
   Facts out;
-  std::vector<ExprId> operands;
-  if (const auto* index = std::get_if<AxisIndex>(&node)) {
-    out.axes.push_back(index->axis);
-  } else if (std::holds_alternative<Load>(node) || std::holds_alternative<Local>(node)) {
-    for (const auto& [atom, coefficient] : flat(id).terms) operands.push_back(atom);
-  } else if (const auto sum = linear(id)) {
-    for (const auto& [atom, coefficient] : sum->terms) operands.push_back(atom);
-  } else {
-    operands = pool().operands(id);
-  }
-  out.operations = operations_of(node, pool().dtype(id));
+  const std::vector<ExprId> operands = parts(id);
+  if (const auto* index = std::get_if<AxisIndex>(&node)) out.axes.push_back(index->axis);
   for (const ExprId operand : operands) {
     const Facts& in = facts(operand);
     merge(out.axes, in.axes);
     out.reads_local |= in.reads_local;
     out.reads_stored |= in.reads_stored;
     out.always_safe &= in.always_safe;
-    out.operations = std::min(out.operations + in.operations, 1 << 20);
   }
   if (const auto* load = std::get_if<Load>(&node)) {
     out.reads_stored |= stored(load->tensor);
@@ -112,6 +103,35 @@ Accesses::Facts Accesses::find_facts(ExprId id) {
     });
   }
   return out;
+}
+
+/// What code computes to get `id`: its operands; of an access what its address depends on.
+std::vector<ExprId> Accesses::parts(ExprId id) {
+  const ExprNode& node = pool().node(id);
+  std::vector<ExprId> out;
+  if (std::holds_alternative<Load>(node) || std::holds_alternative<Local>(node)) {
+    for (const auto& [atom, coefficient] : flat(id).terms) out.push_back(atom);
+  } else if (const auto sum = linear(id)) {
+    for (const auto& [atom, coefficient] : sum->terms) out.push_back(atom);
+  } else {
+    out = pool().operands(id);
+  }
+  return out;
+}
+
+int Accesses::operations(ExprId id) {
+  std::unordered_set<ExprId> seen = {id};
+  std::vector<ExprId> stack = {id};
+  int sum = 0;
+  while (!stack.empty()) {
+    const ExprId next = stack.back();
+    stack.pop_back();
+    sum += operations_of(pool().node(next), pool().dtype(next));
+    for (const ExprId part : parts(next)) {
+      if (seen.insert(part).second) stack.push_back(part);
+    }
+  }
+  return sum;
 }
 
 bool Accesses::varies(ExprId id, AxisId axis) {

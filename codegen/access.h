@@ -21,11 +21,13 @@ class Accesses {
     bool reads_local = false;
     bool reads_stored = false;  // it reads a local, or a tensor that the kernel writes
     bool always_safe = true;    // evaluating it anywhere does no harm: no checks, no loads that might be outside
-    int operations = 0;         // an estimate of the work, shared parts counted once an occurrence
   };
   const Facts& facts(loop::ExprId id);
   bool varies(loop::ExprId id, loop::AxisId axis);
   bool varies(loop::ExprId id, std::span<const loop::AxisId> axes);
+
+  /// An estimate of the work that a value takes: one for what takes one instruction a vector.
+  int operations(loop::ExprId id);
 
   /// The element number that a Load or a Local reads, in row-major order.
   const loop::Affine& flat(loop::ExprId access);
@@ -45,6 +47,7 @@ class Accesses {
 
  private:
   Facts find_facts(loop::ExprId id);
+  std::vector<loop::ExprId> parts(loop::ExprId id);
   bool stored(loop::TensorId tensor) const;
 
   const Program& program_;

@@ -25,7 +25,7 @@ std::optional<std::size_t> longest_map(Accesses& accesses, std::span<const Stage
     int operations = 0;
     for (const Yield& yield : stage.yields) {
       values.push_back(yield.value);
-      operations += accesses.facts(yield.value).operations;
+      operations += accesses.operations(yield.value);
     }
     if (operations <= most || vector_width(pool, values) != width) continue;
     most = operations;

@@ -121,7 +121,7 @@ Dim work_of(Accesses& accesses, std::span<const AxisId> outer, std::span<const S
       const auto* reduce = std::get_if<Reduce>(&pool.node(yield.value));
       // Whatever a contraction's operands are made of, that is done once for all rows or all columns.
       const bool contracts = reduce && reduce->op == ReduceOp::contract;
-      const int operations = contracts ? contraction_operations : accesses.facts(yield.value).operations;
+      const int operations = contracts ? contraction_operations : accesses.operations(yield.value);
       Dim once = operations + 1 + operations_a_byte * bytes_read(pool, yield.value);
       if (reduce) {
         for (const AxisId axis : reduce->axes) once = once * pool.axis(axis).extent;

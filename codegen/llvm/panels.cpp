@@ -334,7 +334,7 @@ class PanelEmitter {
   void epilogue(std::span<const Stage> before, std::span<const Stage> stages) {
     int operations = 0;
     for (const Stage& stage : stages) {
-      for (const Yield& yield : stage.yields) operations += k_.accesses().facts(yield.value).operations;
+      for (const Yield& yield : stage.yields) operations += k_.accesses().operations(yield.value);
     }
     const Space whole = k_.space();
     const bool last = before.size() + stages.size() == schedule_.stages.size();
