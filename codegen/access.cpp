@@ -171,6 +171,16 @@ std::optional<Dim> Accesses::step(ExprId access, AxisId axis) {
   return step;
 }
 
+bool Accesses::contiguous(ExprId id, AxisId axis) {
+  const ExprId roots[] = {id};
+  const std::vector<ExprId> parts = post_order(pool(), roots);
+  return std::all_of(parts.begin(), parts.end(), [&](ExprId part) {
+    if (!std::holds_alternative<Load>(pool().node(part))) return true;
+    const std::optional<Dim> step = this->step(part, axis);
+    return step && (*step == Dim(0) || *step == Dim(1));
+  });
+}
+
 ExprId Accesses::target(const Yield& yield) {
   const DType dtype = pool().dtype(yield.value);
   if (const auto* to = std::get_if<ToLocal>(&yield.destination)) return pool().local(to->local, dtype, to->indices).id;

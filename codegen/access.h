@@ -34,6 +34,9 @@ class Accesses {
   /// How far in elements a step along `axis` moves `access`; nothing if that is not the same everywhere.
   std::optional<Dim> step(loop::ExprId access, loop::AxisId axis);
 
+  /// Whether neighbours along `axis` are neighbours in memory, or the same, wherever `id` loads something.
+  bool contiguous(loop::ExprId id, loop::AxisId axis);
+
   /// The Load or Local that reads what `yield` writes.
   loop::ExprId target(const loop::Yield& yield);
 

@@ -1,14 +1,13 @@
 #include <lathe/codegen/schedule.h>
 
 #include <algorithm>
-#include <bit>
 #include <limits>
-#include <numeric>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <lathe/codegen/nest.h>
+#include <lathe/codegen/slicing.h>
 #include <lathe/graph/error.h>
 
 namespace lathe {
@@ -27,24 +26,14 @@ constexpr int most_panel_vectors = 4;
 constexpr std::int64_t packed_bytes = 256 * 1024;
 /// The same for what every chunk copies whole.
 constexpr std::int64_t packed_whole_bytes = 32 * 1024;
-/// And for what is computed of a block of rows.
-constexpr std::int64_t block_bytes = 128 * 1024;
-/// What a slice of a contraction reads should leave room there, too, and all columns that share a block of rows.
-constexpr std::int64_t slice_bytes = 512 * 1024;
 /// Lines this far apart share few places in the first-level cache, and hardly any prefetcher follows them.
 constexpr std::int64_t far_apart_bytes = 2048;
-/// Of an operand made in lines: what a slice has of a group of rows stays in the first-level cache beside the rest.
-constexpr std::int64_t lines_slice = 256;
 /// In the time that the caches take for a byte; what moves far more than they hold is large in any case.
 constexpr std::int64_t operations_a_byte = 1;
 /// A fused multiply-add and its two loads.
 constexpr int contraction_operations = 3;
 /// Loads in a reduction run far more often than what surrounds it.
 constexpr int reduction_weight = 8;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 struct Access {
   ExprId id;
@@ -210,104 +199,6 @@ void move_row_last(Accesses& accesses, const Reduce& reduce, AxisId column, std:
 /// Every chunk copies the panels it needs, which blocks of rows must pay for.
 constexpr std::int64_t packed_blocks = 16;
 
-/// Whether neighbours along `axis` are neighbours wherever `id` loads something that varies along it.
-bool is_contiguous(Accesses& accesses, ExprId id, AxisId axis) {
-  const std::vector<ExprId> loads = loads_of(accesses.pool(), {&id, 1});
-  return std::all_of(loads.begin(), loads.end(), [&](ExprId load) {
-    const std::optional<Dim> step = accesses.step(load, axis);
-    return step && (*step == Dim(0) || *step == Dim(1));
-  });
-}
-
-/// The operand of `reduce` that is the same for all columns and either takes arithmetic or lies wherever an index says.
-std::optional<ExprId> choose_made(Accesses& accesses, const Schedule& schedule, const Reduce& reduce) {
-  const auto is_affine = [&](ExprId load, AxisId axis) { return accesses.step(load, axis).has_value(); };
-  for (const ExprId operand : {reduce.a, reduce.b}) {
-    if (std::holds_alternative<Load>(accesses.pool().node(operand))) {
-      const bool by_row = !schedule.row || is_affine(operand, *schedule.row);
-      if (by_row && is_affine(operand, reduce.axes.front())) continue;
-    }
-    if (accesses.varies(operand, *schedule.column) || !accesses.varies(operand, reduce.axes)) continue;
-    if (!accesses.facts(operand).reads_stored) return operand;
-  }
-  return std::nullopt;
-}
-
-/// Lets all columns, and points of batch axes, use the same rows of an operand, of which they read `length` terms at a
-/// time, while the contraction's other operand stays in the cache.
-void share_rows(Accesses& accesses, Schedule& schedule, ExprId rows, std::int64_t length) {
-  const Pool& pool = accesses.pool();
-  // What a column reads of the other operand, then a panel, then all that share a block.
-  std::int64_t read = length * static_cast<std::int64_t>(size_of(pool.dtype(rows)));
-  const auto columns = pool.axis(*schedule.column).extent.as_constant();
-  schedule.shares_columns = columns && *columns > schedule.panel && read * *columns <= slice_bytes;
-  read *= schedule.shares_columns ? *columns : schedule.panel;
-  for (const AxisId axis : schedule.batch) {
-    const auto count = pool.axis(axis).extent.as_constant();
-    if (!count || accesses.varies(rows, axis) || read * *count > slice_bytes) continue;
-    read *= *count;
-    schedule.shared.push_back(axis);
-  }
-}
-
-/// Whether slices of `reduce` can leave their sums in memory: it is all that the kernel reduces, and comes first.
-bool can_slice(const Pool& pool, const Schedule& schedule) {
-  const auto is_reduction = [&](const Stage& stage) { return reduction(pool, stage) != nullptr; };
-  const std::span<const Stage> stages = schedule.stages;
-  return schedule.row && is_reduction(stages.front()) && std::none_of(stages.begin() + 1, stages.end(), is_reduction);
-}
-
-/// How to make the operand that needs it: in blocks, unless its lines run across rows or blocks would be too large.
-void choose_making(Accesses& accesses, Schedule& schedule, const Reduce& reduce) {
-  const Pool& pool = accesses.pool();
-  if (!schedule.packed.empty() || reduce.axes.empty()) return;
-  const std::optional<ExprId> made = choose_made(accesses, schedule, reduce);
-  if (!made) return;
-  const std::optional<std::int64_t> length = reduced_length(pool, reduce);
-  const auto bytes = static_cast<std::int64_t>(size_of(pool.dtype(*made)));
-  const bool fits = length && *length > 0 && *length * schedule.rows() * bytes <= block_bytes;
-  const bool across = can_slice(pool, schedule) && reduce.axes.size() == 1 &&
-                      (!length || is_contiguous(accesses, *made, *schedule.row)) &&
-                      !is_contiguous(accesses, *made, reduce.axes.front());
-  if (across) {
-    schedule.lines = made;
-    schedule.slice = lines_slice;
-    share_rows(accesses, schedule, *made, lines_slice);
-  } else if (fits) {
-    schedule.block = made;
-    share_rows(accesses, schedule, *made, *length);
-  }
-}
-
-/// How many indices of the first reduced axis read as much as the cache holds; 0 where that is half of them or more.
-/// Only for sums over several axes, where one index reads much.
-std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const Reduce& reduce) {
-  const Pool& pool = accesses.pool();
-  if (!can_slice(pool, schedule) || reduce.axes.size() == 1 || !schedule.packed.empty() || schedule.block) return 0;
-  std::int64_t bytes = 0;  // that one index reads
-  for (const ExprId operand : {reduce.a, reduce.b}) {
-    if (!std::holds_alternative<Load>(pool.node(operand))) return 0;
-    std::int64_t read = static_cast<std::int64_t>(size_of(pool.dtype(operand)));
-    for (const AxisId axis : std::span(reduce.axes).subspan(1)) {
-      const auto count = pool.axis(axis).extent.as_constant();
-      if (!count) return 0;
-      if (accesses.varies(operand, axis)) read *= std::max<std::int64_t>(*count, 1);
-    }
-    if (accesses.varies(operand, *schedule.column)) read *= schedule.panel;
-    if (accesses.varies(operand, *schedule.row)) {
-      const std::int64_t rows = sliced_rows(schedule);
-      read *= std::min(pool.axis(*schedule.row).extent.as_constant().value_or(rows), rows);
-    }
-    bytes += read;
-  }
-  const auto rows = pool.axis(*schedule.row).extent.as_constant();
-  if (rows && *rows <= schedule.rows()) return 0;
-  const std::int64_t most = std::clamp<std::int64_t>(slice_bytes / std::max<std::int64_t>(bytes, 1), 1, contract_chunk);
-  const std::int64_t slice = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(most)));
-  const auto all = pool.axis(reduce.axes.front()).extent.as_constant();
-  return all && *all <= 2 * slice ? 0 : slice;
-}
-
 }  // namespace
 
 std::vector<ExprId> loads_of(const Pool& pool, std::span<const ExprId> roots) {
@@ -323,19 +214,6 @@ const Reduce* reduction(const Pool& pool, const Stage& stage) {
 bool is_tiled(const Pool& pool, const Schedule& schedule, const Stage& stage) {
   const Reduce* reduce = reduction(pool, stage);
   return schedule.rows() > 1 && reduce && reduce->op == ReduceOp::contract && !stage.inner.empty();
-}
-
-std::int64_t sliced_rows(const Schedule& schedule) {
-  if (schedule.lines) return std::lcm(schedule.rows(), schedule.width);  // whole tiles, made by whole vectors
-  constexpr std::int64_t most = 256;
-  return ceil_div(most, schedule.rows()) * schedule.rows();
-}
-
-std::int64_t sharing_points(const Schedule& schedule, const Pool& pool) {
-  std::int64_t points = 1;
-  if (schedule.shares_columns) points = ceil_div(pool.axis(*schedule.column).extent.constant(), schedule.panel);
-  for (const AxisId axis : schedule.shared) points *= pool.axis(axis).extent.constant();
-  return points;
 }
 
 int vector_width(const Pool& pool, std::span<const ExprId> values) {

@@ -79,11 +79,6 @@ std::vector<loop::ExprId> loads_of(const loop::Pool& pool, std::span<const loop:
 /// The reduction that all of the stage's yields store, if it is one.
 const loop::Reduce* reduction(const loop::Pool& pool, const loop::Stage& stage);
 
-/// Rows whose sums are kept in memory from slice to slice.
-std::int64_t sliced_rows(const Schedule& schedule);
-/// How many points share a block of rows if a thread is alone: panels and points of batch axes.
-std::int64_t sharing_points(const Schedule& schedule, const loop::Pool& pool);
-
 /// Whether a stage of a `rows` kernel is a contraction that takes a block of rows at once.
 bool is_tiled(const loop::Pool& pool, const Schedule& schedule, const loop::Stage& stage);
 

@@ -6,10 +6,6 @@
 namespace lathe {
 namespace {
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
-
 /// Registers that one vector takes.
 int registers_of(int width, int element_bytes, const MachineModel& machine) {
   return std::max(1, width * element_bytes * 8 / machine.vector_bits);

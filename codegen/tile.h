@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include <lathe/codegen/machine.h>
 #include <lathe/graph/dim.h>
 
@@ -10,6 +12,10 @@ struct Tile {
   int rows = 1;
   int vectors = 1;
 };
+
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
 
 /// How many vectors a tile of `rows` rows may hold: what the accumulators allow and the columns need, at most `most`.
 int tile_vectors(int rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine, int most = 8);

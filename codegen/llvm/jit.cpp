@@ -76,7 +76,11 @@ class JitExecutable : public Executable {
 
     const std::vector<emit::Part> parts = emit::emit_program(program_, target, options.threads);
     stopwatch.lap("emit");
-    if (dump.wanted()) dump.write("module.ll", to_text(parts));
+    if (dump.wanted()) {
+      std::string text;
+      for (const emit::Part& part : parts) text += emit::to_text(*part.module);
+      dump.write("module.ll", text);
+    }
     for (const emit::Part& part : parts) verify(*part.module);
 
     emit::Objects objects = emit::compile_parts(parts, target, dump.wanted());
@@ -104,13 +108,6 @@ class JitExecutable : public Executable {
   }
 
  private:
-  static std::string to_text(const std::vector<emit::Part>& parts) {
-    std::string text;
-    llvm::raw_string_ostream stream(text);
-    for (const emit::Part& part : parts) part.module->print(stream, nullptr);
-    return text;
-  }
-
   static void verify(const llvm::Module& module) {
     std::string message;
     llvm::raw_string_ostream stream(message);

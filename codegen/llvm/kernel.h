@@ -217,7 +217,6 @@ class KernelEmitter : public FunctionEmitter {
   Carried with_block(const Packed& block, llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial,
                      NestBody step);
   Carried transpose(Carried rows);
-  bool contiguous(loop::ExprId id, loop::AxisId axis);
   void store(loop::ExprId access, llvm::Value* value);
   void assign(const loop::Yield& yield, llvm::Value* value);
   llvm::Instruction* annotate(llvm::Instruction* instruction, loop::ExprId access);

@@ -62,7 +62,8 @@ std::string constant_symbol(loop::TensorId id);
 bool is_embedded(const Tensor& constant);
 inline constexpr const char* entry_symbol = "lathe_program";
 
-/// Emits the entry point, an abi::EntryPoint called `entry_symbol`, and all kernels, spread over so many parts.
-std::vector<Part> emit_program(const Program& program, const Target& target, int parts);
+/// Emits the entry point, an abi::EntryPoint called `entry_symbol`, and all kernels, spread over at most so many
+/// parts: no more than there are steps.
+std::vector<Part> emit_program(const Program& program, const Target& target, int most_parts);
 
 }  // namespace lathe::emit

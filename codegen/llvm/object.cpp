@@ -1,8 +1,7 @@
 #include <lathe/codegen/llvm/object.h>
 
 #include <chrono>
-#include <exception>
-#include <thread>
+#include <future>
 #include <utility>
 
 #include <llvm/IR/LegacyPassManager.h>
@@ -32,6 +31,31 @@ llvm::SmallVector<char, 0> generate(llvm::Module& module, Target& target, llvm::
   return out;
 }
 
+struct Timed {
+  Object object;
+  double optimise_ms;
+  double generate_ms;
+};
+
+Timed compile_part(llvm::Module& module, Target& target, bool listings) {
+  Timed out{};
+  const auto start = Clock::now();
+  optimise(module, target);
+  out.optimise_ms = milliseconds(Clock::now() - start);
+  if (listings) {
+    out.object.optimised = to_text(module);
+    const auto text = generate(*llvm::CloneModule(module), target, llvm::CodeGenFileType::AssemblyFile);
+    out.object.assembly.assign(text.begin(), text.end());
+  }
+  const auto middle = Clock::now();
+  out.object.code = std::make_unique<llvm::SmallVectorMemoryBuffer>(
+      generate(module, target, llvm::CodeGenFileType::ObjectFile), module.getModuleIdentifier(), false);
+  out.generate_ms = milliseconds(Clock::now() - middle);
+  return out;
+}
+
+}  // namespace
+
 std::string to_text(const llvm::Module& module) {
   std::string text;
   llvm::raw_string_ostream stream(text);
@@ -39,79 +63,23 @@ std::string to_text(const llvm::Module& module) {
   return text;
 }
 
-/// Compiles one part.
-class Worker {
- public:
-  Worker(llvm::Module& module, bool listings) : module_(module), listings_(listings) {}
-
-  void compile(Target& target) {
-    try {
-      make(target);
-    } catch (...) {
-      failure_ = std::current_exception();
-    }
-  }
-  /// On a thread of its own: LLVM keeps in a target what it is doing.
-  void compile_for(InstructionSet set) {
-    try {
-      Target own = make_target(set);
-      make(own);
-    } catch (...) {
-      failure_ = std::current_exception();
-    }
-  }
-
-  /// Throws what stopped it, if anything did.
-  Object take() {
-    if (failure_) std::rethrow_exception(failure_);
-    return std::move(object_);
-  }
-  double optimise_ms() const { return optimise_ms_; }
-  double generate_ms() const { return generate_ms_; }
-
- private:
-  void make(Target& target) {
-    const auto start = Clock::now();
-    optimise(module_, target);
-    optimise_ms_ = milliseconds(Clock::now() - start);
-    if (listings_) {
-      object_.optimised = to_text(module_);
-      const auto text = generate(*llvm::CloneModule(module_), target, llvm::CodeGenFileType::AssemblyFile);
-      object_.assembly.assign(text.begin(), text.end());
-    }
-    const auto middle = Clock::now();
-    object_.code = std::make_unique<llvm::SmallVectorMemoryBuffer>(
-        generate(module_, target, llvm::CodeGenFileType::ObjectFile), module_.getModuleIdentifier(), false);
-    generate_ms_ = milliseconds(Clock::now() - middle);
-  }
-
-  llvm::Module& module_;
-  bool listings_;
-  Object object_;
-  double optimise_ms_ = 0;
-  double generate_ms_ = 0;
-  std::exception_ptr failure_;
-};
-
-}  // namespace
-
 Objects compile_parts(std::span<const Part> parts, Target& target, bool listings) {
-  std::vector<Worker> workers;
-  for (const Part& part : parts) workers.emplace_back(*part.module, listings);
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < workers.size(); ++i) {
-      threads.emplace_back(&Worker::compile_for, &workers[i], target.set);
-    }
-    workers.front().compile(target);
+  std::vector<std::future<Timed>> others;
+  for (const Part& part : parts.subspan(1)) {
+    others.push_back(std::async(std::launch::async, [&module = *part.module, set = target.set, listings] {
+      Target own = make_target(set);  // LLVM keeps in it what it is doing
+      return compile_part(module, own, listings);
+    }));
   }
   Objects out;
-  for (Worker& worker : workers) {
-    out.parts.push_back(worker.take());
-    if (worker.optimise_ms() + worker.generate_ms() < out.optimise_ms + out.generate_ms) continue;
-    out.optimise_ms = worker.optimise_ms();
-    out.generate_ms = worker.generate_ms();
-  }
+  const auto add = [&](Timed part) {
+    out.parts.push_back(std::move(part.object));
+    if (part.optimise_ms + part.generate_ms < out.optimise_ms + out.generate_ms) return;
+    out.optimise_ms = part.optimise_ms;
+    out.generate_ms = part.generate_ms;
+  };
+  add(compile_part(*parts.front().module, target, listings));
+  for (std::future<Timed>& other : others) add(other.get());
   return out;
 }
 

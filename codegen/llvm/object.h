@@ -25,6 +25,8 @@ struct Objects {
   double generate_ms = 0;
 };
 
+std::string to_text(const llvm::Module& module);
+
 /// Optimises the parts and generates their code, a thread each.
 Objects compile_parts(std::span<const Part> parts, Target& target, bool listings);
 

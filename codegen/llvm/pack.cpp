@@ -74,7 +74,8 @@ void KernelEmitter::pack(const Reduce& reduce, ExprId operand, AxisId column, ll
   const Packed packed{
       Packed::Kind::panel, operand, reduce.axes, column, packed_memory(operand, elements), panel, begin};
   release(operand);
-  if (!reduce.axes.empty() && !contiguous(operand, column) && contiguous(operand, reduce.axes.back())) {
+  if (!reduce.axes.empty() && !accesses_.contiguous(operand, column) &&
+      accesses_.contiguous(operand, reduce.axes.back())) {
     const int lanes = module.target.machine.vector_bits / 8 / static_cast<int>(size_of(pool().dtype(operand)));
     pack_transposed(packed, length, std::min(lanes, width));  // more would not fit into the registers
   } else {
@@ -207,17 +208,6 @@ Carried KernelEmitter::with_block(const Packed& block, llvm::Value* begin, llvm:
     });
     return out;
   });
-}
-
-/// Whether vectors along `axis` load neighbours.
-bool KernelEmitter::contiguous(ExprId id, AxisId axis) {
-  const ExprId roots[] = {id};
-  for (const ExprId part : post_order(pool(), roots)) {
-    if (!std::holds_alternative<Load>(pool().node(part))) continue;
-    const std::optional<Dim> step = accesses_.step(part, axis);
-    if (!step || (*step != Dim(0) && *step != Dim(1))) return false;
-  }
-  return true;
 }
 
 /// Vectors along the last reduced axis, turned in registers, a square of `width` lines and columns at a time.

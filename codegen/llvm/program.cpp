@@ -247,7 +247,8 @@ class ProgramEmitter : public FunctionEmitter {
 
 }  // namespace
 
-std::vector<Part> emit_program(const Program& program, const Target& target, int count) {
+std::vector<Part> emit_program(const Program& program, const Target& target, int most_parts) {
+  const int count = std::clamp(static_cast<int>(program.steps.size()), 1, std::max(most_parts, 1));
   std::vector<Part> parts;
   std::deque<ModuleEmitter> modules;
   for (int i = 0; i < count; ++i) {

@@ -13,13 +13,16 @@ using namespace lathe::test;
 
 namespace {
 
-Program doubled() {
+/// Twice its input, in a kernel an output.
+Program doubled(int outputs = 1) {
   Builder b;
   const loop::TensorId x = b.input(f32, {dim("n")});
-  const loop::TensorId out = b.output(f32, {dim("n")});
-  const Index i = b.outer(dim("n"), "i");
-  b.stage().yield(b.load(x, {i}) * 2.0, out, {i});
-  b.finish_kernel();
+  for (int output = 0; output < outputs; ++output) {
+    const loop::TensorId out = b.output(f32, {dim("n")});
+    const Index i = b.outer(dim("n"), "i");
+    b.stage().yield(b.load(x, {i}) * 2.0, out, {i});
+    b.finish_kernel();
+  }
   return b.program;
 }
 
@@ -60,8 +63,8 @@ TEST_CASE("a dump holds the kernels, the module before and after optimisation, a
 }
 
 TEST_CASE("several threads generate the code of one program") {
-  for (const int threads : {1, 2, 7}) {
-    const auto executable = compile(doubled(), {.threads = threads});
+  for (const int threads : {1, 2, 3, 7}) {
+    const auto executable = compile(doubled(3), {.threads = threads});
     Memory expected(executable->program(), {1000}, Fill::numbers, 1);
     Memory actual(executable->program(), {1000}, Fill::numbers, 1);
     loop::interpret(executable->program(), expected.arguments());

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <lathe/codegen/schedule.h>
+
+/// What of a contraction is at hand at a time: rows that are made as it goes, and slices of the sum.
+namespace lathe {
+
+/// How to make the operand that needs it: in blocks, unless its lines run across rows or blocks would be too large.
+void choose_making(Accesses& accesses, Schedule& schedule, const loop::Reduce& reduce);
+
+/// How many indices of the first reduced axis read as much as the cache holds; 0 where that is half of them or more.
+/// Only for sums over several axes, where one index reads much.
+std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const loop::Reduce& reduce);
+
+/// Rows whose sums are kept in memory from slice to slice.
+std::int64_t sliced_rows(const Schedule& schedule);
+/// How many points share a block of rows if a thread is alone: panels and points of batch axes.
+std::int64_t sharing_points(const Schedule& schedule, const loop::Pool& pool);
+
+}  // namespace lathe
