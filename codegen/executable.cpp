@@ -10,10 +10,11 @@
 namespace lathe {
 namespace {
 
-constexpr std::array<std::pair<InstructionSet, std::string_view>, 4> names = {{{InstructionSet::native, "native"},
+constexpr std::array<std::pair<InstructionSet, std::string_view>, 5> names = {{{InstructionSet::native, "native"},
                                                                                {InstructionSet::portable, "portable"},
                                                                                {InstructionSet::avx2, "avx2"},
-                                                                               {InstructionSet::avx512, "avx512"}}};
+                                                                               {InstructionSet::avx512, "avx512"},
+                                                                               {InstructionSet::neon, "neon"}}};
 
 }  // namespace
 
@@ -28,7 +29,8 @@ InstructionSet parse_instruction_set(std::string_view name) {
   for (const auto& [set, known] : names) {
     if (known == name) return set;
   }
-  throw CompileError(fmt::format("unknown instruction set '{}': it is one of native, portable, avx2, avx512", name));
+  throw CompileError(
+      fmt::format("unknown instruction set '{}': it is one of native, portable, avx2, avx512, neon", name));
 }
 
 }  // namespace lathe

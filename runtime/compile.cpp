@@ -59,23 +59,30 @@ PassResult optimise(const Graph& graph, const PassOptions& options) {
 
 }  // namespace
 
-CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump) {
+LoweredGraph lower_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump) {
   const PassOptions pass_options{.disable = options.disable, .dump = dump};
   PassResult optimised = optimise(graph, pass_options);
-  CompiledGraph out{std::move(optimised.graph), nullptr, {}};
+  LoweredGraph out{std::move(optimised.graph), {}, {}};
   for (const PassReport& report : optimised.reports) {
     out.phases.push_back({report.name, Milliseconds(report.time).count()});
   }
   const auto start = std::chrono::steady_clock::now();
-  Program program = lower(out.graph, {.fuse = options.fuse && pass_options.enabled("fuse"), .panels = true});
+  out.program = lower(out.graph, {.fuse = options.fuse && pass_options.enabled("fuse"), .panels = true});
   out.phases.push_back({"lower", Milliseconds(std::chrono::steady_clock::now() - start).count()});
+  return out;
+}
+
+CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump) {
+  LoweredGraph lowered = lower_graph(graph, options, dump);
+  CompiledGraph out{std::move(lowered.graph), nullptr, std::move(lowered.phases)};
   if (options.interpret) {
-    out.executable = std::make_shared<Interpreted>(std::move(program));
+    out.executable = std::make_shared<Interpreted>(std::move(lowered.program));
     return out;
   }
-  out.executable = compile(std::move(program), {.instruction_set = options.instruction_set,
-                                                .threads = options.threads == 0 ? usable_cpus() : options.threads,
-                                                .dump = dump});
+  out.executable =
+      compile(std::move(lowered.program), {.instruction_set = options.instruction_set,
+                                           .threads = options.threads == 0 ? usable_cpus() : options.threads,
+                                           .dump = dump});
   out.phases.insert(out.phases.end(), out.executable->phases().begin(), out.executable->phases().end());
   return out;
 }

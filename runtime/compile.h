@@ -16,6 +16,16 @@ struct CompiledGraph {
   std::vector<CompilePhase> phases;  // from the first pass to machine code
 };
 
+/// What lowering a graph gives.
+struct LoweredGraph {
+  Graph graph;  // after all passes
+  Program program;
+  std::vector<CompilePhase> phases;
+};
+
+/// Runs the passes over a graph and lowers what is left. Graphs after each pass go to the folder `dump`, if not empty.
+LoweredGraph lower_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump = {});
+
 /// Runs the passes over a graph, then lowers and compiles what is left. With `options.interpret` the executable has no
 /// entry point, which makes run_program() interpret it. Graphs, kernels and code go to the folder `dump`, if not empty.
 /// Passes to disable: dead_code, simplify, fold_constants, cse; and "fuse" for `options.fuse = false`.

@@ -6,6 +6,7 @@
 #include <llvm/Support/Error.h>
 #include <llvm/Target/TargetMachine.h>
 
+#include <lathe/codegen/library.h>
 #include <lathe/codegen/machine.h>
 
 namespace lathe::emit {
@@ -23,6 +24,10 @@ struct Target {
 
 /// Describes this host with no more than `set`. Throws CompileError naming what the CPU lacks.
 Target make_target(InstructionSet set);
+/// Describes any CPU of a kind, for code that Linux runs.
+Target make_target(AotTarget target);
+/// x86-64 without anything beyond it: what code is made for that must run before it is known what the CPU has.
+Target make_baseline_target();
 
 /// The value, or a CompileError: "creating the JIT: <LLVM's message>".
 template <class T>

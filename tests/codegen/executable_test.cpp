@@ -34,7 +34,7 @@ TEST_CASE("instruction sets have names, which parse back") {
     CHECK(parse_instruction_set(to_string(set)) == set);
   }
   CHECK_THROWS_WITH_AS(parse_instruction_set("avx3"),
-                       "unknown instruction set 'avx3': it is one of native, portable, avx2, avx512", CompileError);
+                       "unknown instruction set 'avx3': it is one of native, portable, avx2, avx512, neon", CompileError);
 }
 
 TEST_CASE("an executable tells its program, its target and what each phase cost") {
