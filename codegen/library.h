@@ -16,7 +16,7 @@
 /// any number of threads at once. Functions that share variables share a state, one block that holds them all.
 namespace lathe {
 
-/// A CPU that objects are made for. All of them give the same bits.
+/// A CPU that objects are made for. All of them give the same bits; only the sign and payload of a NaN are the CPU's.
 enum class AotTarget {
   native,     // this machine's CPU
   x86_64_v3,  // AVX2 and FMA
