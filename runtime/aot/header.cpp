@@ -103,6 +103,7 @@ class HeaderPrinter {
         library_.name);
     line("#define {}_CHECKSUM UINT64_C(0x{:016x})", prefix_, library_.checksum);
     line("uint64_t {}_checksum(void);", library_.name);
+    line("#define {}_LATHE_VERSION \"{}\"", prefix_, version());
     line("");
   }
 
