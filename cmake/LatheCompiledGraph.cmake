@@ -14,7 +14,7 @@
 #
 #   <generator> --name <name> --output <folder> --target <cpu>,<cpu>...
 #
-# which writes <name>.o, <name>.a and <name>.h into the folder, and runs it again when the generator changes. <target> is
+# which writes <name>.o, <name>.a and <name>.h into the folder, the current binary one, and runs it again when the generator changes. <target> is
 # an imported library: what links to it, C or C++, links <name>.a and includes <name>.h, after they were generated.
 #
 # The generator runs where the build runs. When cross-compiling, build it natively first and name the program in the
@@ -84,7 +84,7 @@ function(lathe_add_compiled_graph target)
   endif()
 
   # A folder a configuration: each has its own generator, which may be built with other options.
-  set(folder ${CMAKE_CURRENT_BINARY_DIR}/${target}.graph)
+  set(folder ${CMAKE_CURRENT_BINARY_DIR})
   set(configuration_folder ${folder})
   get_property(is_multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
   if(is_multi_config)

@@ -6,13 +6,10 @@
 #include <map>
 
 #include <fmt/format.h>
-#include <llvm/IR/IRBuilder.h>
-#include <llvm/IR/IntrinsicsAArch64.h>
-#include <llvm/IR/IntrinsicsX86.h>
 
 #include <lathe/codegen/abi.h>
-#include <lathe/codegen/llvm/cpu_level.h>
-#include <lathe/codegen/llvm/module.h>
+#include <lathe/codegen/llvm/library_emitter.h>
+#include <lathe/codegen/llvm/wrapper_body.h>
 #include <lathe/graph/error.h>
 
 namespace lathe::emit {
@@ -20,145 +17,10 @@ namespace {
 
 using Kind = LibraryParameter::Kind;
 
-/// The struct lathe_call of the header, which the host may pass.
-namespace call_layout {
-constexpr std::uint64_t parallel_for = 0;
-constexpr std::uint64_t context = 8;
-constexpr std::uint64_t failed_index = 16;
-constexpr std::uint64_t failed_value = 24;
-}  // namespace call_layout
-
-constexpr std::int64_t block_alignment = 64;  // of states and arenas
-
-/// What the functions of a library share.
-class LibraryEmitter {
- public:
-  LibraryEmitter(const LibrarySpec& library_, std::span<const Variant> variants_, const Target& target_,
-                 llvm::Module& module_)
-      : library(library_),
-        variants(variants_),
-        is_x86(target_.target_machine->getTargetTriple().isX86()),
-        emitter_(module_, nothing_, target_, true) {}
-
-  void emit();
-
-  const LibrarySpec& library;
-  std::span<const Variant> variants;
-  const bool is_x86;
-
-  llvm::Module& module() { return emitter_.module; }
-  llvm::LLVMContext& context() { return emitter_.context; }
-  llvm::PointerType* pointer() { return emitter_.pointer_type(); }
-  llvm::Function* make_function(const std::string& name, llvm::Type* result, llvm::ArrayRef<llvm::Type*> parameters,
-                                bool visible) {
-    return emitter_.make_function(name, result, parameters, visible);
-  }
-  llvm::Function* copy() { return emitter_.copy(); }
-  /// abi::ParallelFor around the host's: context is its lathe_call.
-  llvm::Function* parallel_for();
-  /// i32 (): the level of this CPU.
-  llvm::Function* cpu_level();
-  /// The codes of a function's checks start here.
-  std::int64_t first_check(std::size_t function) const;
-  llvm::Constant* bytes(std::span<const std::byte> data, const std::string& name);
-  /// Zeros to point to in place of an empty tensor.
-  llvm::Constant* nothing();
-
- private:
-  llvm::Function* emit_chunk();
-  llvm::Function* emit_parallel_for();
-  void emit_message();
-  void emit_number(const std::string& name, std::uint64_t value);
-  void emit_variable(const LibraryVariable& variable);
-
-  Program nothing_;
-  ModuleEmitter emitter_;
-  llvm::Function* parallel_for_ = nullptr;
-  llvm::Function* cpu_level_ = nullptr;
-  llvm::Constant* empty_ = nullptr;
-};
-
-/// One function under construction.
-class Body {
- public:
-  Body(LibraryEmitter& library, llvm::Function* function)
-      : library_(library), function_(function), b(llvm::BasicBlock::Create(library.context(), "entry", function)) {}
-
-  llvm::ConstantInt* number(std::int64_t value) { return b.getInt64(static_cast<std::uint64_t>(value)); }
-  llvm::Value* at(llvm::Value* base, std::uint64_t offset_bytes) {
-    return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), base, offset_bytes);
-  }
-  llvm::Value* load_pointer(llvm::Value* base, std::uint64_t offset_bytes) {
-    return b.CreateLoad(library_.pointer(), at(base, offset_bytes));
-  }
-  llvm::AllocaInst* stack(std::uint64_t bytes, const char* name) {
-    llvm::AllocaInst* made =
-        new llvm::AllocaInst(llvm::ArrayType::get(b.getInt8Ty(), bytes), 0, nullptr, llvm::Align(64), name);
-    made->insertInto(&function_->getEntryBlock(), function_->getEntryBlock().begin());
-    return made;
-  }
-  /// Returns `code` where `condition` holds.
-  void refuse_if(llvm::Value* condition, LibraryError code) {
-    return_if(condition, b.getInt32(static_cast<std::uint32_t>(code)));
-  }
-  void return_if(llvm::Value* condition, llvm::Value* result) {
-    auto* refuse = block("refuse");
-    auto* go_on = block("go_on");
-    b.CreateCondBr(condition, refuse, go_on);
-    b.SetInsertPoint(refuse);
-    b.CreateRet(result);
-    b.SetInsertPoint(go_on);
-  }
-  template <class F>
-  void when(llvm::Value* condition, F then) {
-    auto* inside = block("then");
-    auto* after = block("after");
-    b.CreateCondBr(condition, inside, after);
-    b.SetInsertPoint(inside);
-    then();
-    b.CreateBr(after);
-    b.SetInsertPoint(after);
-  }
-  llvm::BasicBlock* block(const char* name) { return llvm::BasicBlock::Create(library_.context(), name, function_); }
-  void refuse_misaligned(llvm::Value* pointer, std::int64_t alignment) {
-    if (alignment == 1) return;
-    llvm::Value* low = b.CreateAnd(b.CreatePtrToInt(pointer, b.getInt64Ty()), number(alignment - 1));
-    refuse_if(b.CreateICmpNE(low, number(0)), LibraryError::misaligned);
-  }
-
-  /// The numerics contract's mode of the floating-point unit: subnormals are zeros, nothing traps, rounding to
-  /// nearest, whatever the host uses. Gives the host's mode, for leave_mode().
-  llvm::Value* enter_mode() {
-    if (!library_.is_x86) {
-      llvm::Value* before = b.CreateIntrinsic(b.getInt64Ty(), llvm::Intrinsic::aarch64_get_fpcr, {});
-      b.CreateIntrinsic(llvm::Intrinsic::aarch64_set_fpcr, {}, {number(1 << 24)});  // FZ
-      return before;
-    }
-    llvm::AllocaInst* before = stack(8, "mode");
-    b.CreateIntrinsic(llvm::Intrinsic::x86_sse_stmxcsr, {}, {before});
-    llvm::Value* own = at(before, 4);
-    b.CreateStore(b.getInt32(0x9fc0), own);  // FTZ, DAZ, and all exceptions masked
-    b.CreateIntrinsic(llvm::Intrinsic::x86_sse_ldmxcsr, {}, {own});
-    return before;
-  }
-  void leave_mode(llvm::Value* before) {
-    const llvm::Intrinsic::ID x86 = llvm::Intrinsic::x86_sse_ldmxcsr;
-    const llvm::Intrinsic::ID arm = llvm::Intrinsic::aarch64_set_fpcr;
-    b.CreateIntrinsic(library_.is_x86 ? x86 : arm, {}, {before});
-  }
-
- protected:
-  LibraryEmitter& library_;
-  llvm::Function* function_;
-
- public:
-  llvm::IRBuilder<> b;
-};
-
 /// Numbers computed from a function's sizes, with a watch on overflow.
 class SizeEmitter {
  public:
-  SizeEmitter(Body& body, std::map<SymbolId, llvm::Value*> sizes)
+  SizeEmitter(WrapperBody& body, std::map<SymbolId, llvm::Value*> sizes)
       : body_(body), sizes_(std::move(sizes)), bad_(body.b.getFalse()) {
     for (const auto& [symbol, size] : sizes_) {
       // One comparison for both ends: a negative number is a large one without a sign.
@@ -195,14 +57,10 @@ class SizeEmitter {
     return body_.b.CreateExtractValue(both, 0);
   }
 
-  Body& body_;
+  WrapperBody& body_;
   std::map<SymbolId, llvm::Value*> sizes_;
   llvm::Value* bad_;
 };
-
-Dim bytes_of(const TensorType& type) {
-  return element_count(type.shape) * Dim(static_cast<std::int64_t>(size_of(type.dtype)));
-}
 
 /// The C function of one program.
 class FunctionWrapper {
@@ -219,7 +77,7 @@ class FunctionWrapper {
     for (std::size_t i = 0; i < f_.parameters.size(); ++i) {
       function_->getArg(static_cast<unsigned>(i))->setName(f_.parameters[i].name);
     }
-    Body body(library_, function_);
+    WrapperBody body(function_, library_.is_x86);
     check(body);
     run(body);
   }
@@ -246,7 +104,7 @@ class FunctionWrapper {
     auto* i64 = llvm::Type::getInt64Ty(library_.context());
     const std::vector<llvm::Type*> types(f_.sizes.size(), i64);
     llvm::Function* function = library_.make_function(f_.name + "_arena_bytes", i64, types, true);
-    Body body(library_, function);
+    WrapperBody body(function, library_.is_x86);
     std::map<SymbolId, llvm::Value*> sizes;
     for (std::size_t i = 0; i < f_.sizes.size(); ++i) {
       sizes.emplace(f_.sizes[i], function->getArg(static_cast<unsigned>(i)));
@@ -256,7 +114,7 @@ class FunctionWrapper {
     body.b.CreateRet(body.b.CreateSelect(emitter.bad(), body.number(-1), result));
   }
 
-  void check(Body& body) {
+  void check(WrapperBody& body) {
     std::map<SymbolId, llvm::Value*> sizes;
     for (std::size_t i = 0; i < f_.sizes.size(); ++i) sizes.emplace(f_.sizes[i], argument(Kind::size, i));
     SizeEmitter emitter(body, std::move(sizes));
@@ -284,7 +142,7 @@ class FunctionWrapper {
   }
 
   // What is empty may be null; but compiled code may read the first element even so.
-  void check_pointer(Body& body, const LibraryParameter& parameter, llvm::Value* pointer, llvm::Value* bytes) {
+  void check_pointer(WrapperBody& body, const LibraryParameter& parameter, llvm::Value* pointer, llvm::Value* bytes) {
     llvm::Value* empty = body.b.CreateICmpEQ(bytes, body.number(0));
     body.refuse_if(body.b.CreateAnd(body.b.CreateIsNull(pointer), body.b.CreateNot(empty)), LibraryError::null_pointer);
     const bool is_block = parameter.kind == Kind::state || parameter.kind == Kind::arena;
@@ -303,21 +161,21 @@ class FunctionWrapper {
     return nullptr;
   }
 
-  llvm::Value* input(Body& body, const LibraryFunction::Source& source) {
+  llvm::Value* input(WrapperBody& body, const LibraryFunction::Source& source) {
     if (source.kind == Kind::input) return pointer(Kind::input, source.index);
     llvm::Value* seed = body.stack(8, "seed");
     body.b.CreateStore(argument(Kind::seed), seed);
     return seed;
   }
 
-  llvm::Value* variable(Body& body, const LibraryVariable& variable) {
+  llvm::Value* variable(WrapperBody& body, const LibraryVariable& variable) {
     if (variable.embedded) return library_.bytes(variable.embedded->bytes(), variable.identifier);
     return body.at(pointer(Kind::state), static_cast<std::uint64_t>(variable.offset_bytes));
   }
 
   /// An array of what `values` makes, one an element.
   template <class Range, class F>
-  llvm::Value* array(Body& body, const char* name, const Range& range, F value) {
+  llvm::Value* array(WrapperBody& body, const char* name, const Range& range, F value) {
     llvm::Value* made = body.stack(std::max<std::uint64_t>(8 * range.size(), 8), name);
     std::uint64_t offset = 0;
     for (const auto& element : range) {
@@ -327,7 +185,7 @@ class FunctionWrapper {
     return made;
   }
 
-  void run(Body& body) {
+  void run(WrapperBody& body) {
     llvm::Value* call = argument(Kind::call);
     llvm::Value* arguments = body.stack(sizeof(abi::Arguments), "arguments");
     llvm::Value* failure = body.stack(sizeof(abi::Failure), "failure");
@@ -367,7 +225,7 @@ class FunctionWrapper {
     report(body, call, failure);
   }
 
-  void report(Body& body, llvm::Value* call, llvm::Value* failure) {
+  void report(WrapperBody& body, llvm::Value* call, llvm::Value* failure) {
     const auto field = [&](std::uint64_t offset) {
       return body.b.CreateLoad(body.b.getInt64Ty(), body.at(failure, offset));
     };
@@ -389,7 +247,7 @@ class FunctionWrapper {
     return known ? known : library_.make_function(name, i32, {library_.pointer()}, true);
   }
 
-  llvm::Value* choose_entry(Body& body) {
+  llvm::Value* choose_entry(WrapperBody& body) {
     if (library_.variants.front().level == 0) return entry(library_.variants.front());
     llvm::Value* level = body.b.CreateCall(library_.cpu_level());
     const auto runs = [&](const Variant& variant) {
@@ -411,170 +269,6 @@ class FunctionWrapper {
   std::vector<llvm::Value*> symbols_;
 };
 
-llvm::Function* LibraryEmitter::parallel_for() {
-  if (!parallel_for_) parallel_for_ = emit_parallel_for();
-  return parallel_for_;
-}
-
-llvm::Function* LibraryEmitter::cpu_level() {
-  if (!cpu_level_) cpu_level_ = emit_cpu_level(emitter_);
-  return cpu_level_;
-}
-
-std::int64_t LibraryEmitter::first_check(std::size_t function) const {
-  const auto before = std::count_if(library.checks.begin(), library.checks.end(),
-                                    [&](const LibrarySpec::Check& check) { return check.function < function; });
-  return static_cast<std::int64_t>(LibraryError::first_check) + before;
-}
-
-llvm::Constant* LibraryEmitter::bytes(std::span<const std::byte> data, const std::string& name) {
-  if (llvm::GlobalVariable* known = module().getGlobalVariable(name, true)) return known;
-  llvm::Constant* content =
-      llvm::ConstantDataArray::getRaw(llvm::StringRef(reinterpret_cast<const char*>(data.data()), data.size()),
-                                      data.size(), llvm::Type::getInt8Ty(context()));
-  auto* global =
-      new llvm::GlobalVariable(module(), content->getType(), true, llvm::GlobalValue::InternalLinkage, content, name);
-  global->setAlignment(llvm::Align(block_alignment));
-  return global;
-}
-
-llvm::Constant* LibraryEmitter::nothing() {
-  const std::vector<std::byte> zeros(block_alignment);
-  if (!empty_) empty_ = bytes(zeros, "lathe_nothing");
-  return empty_;
-}
-
-// The host's threads have modes of their own, so every chunk sets the mode.
-llvm::Function* LibraryEmitter::emit_chunk() {
-  auto* i64 = llvm::Type::getInt64Ty(context());
-  auto* nothing = llvm::Type::getVoidTy(context());
-  llvm::Function* function = make_function("lathe_chunk", nothing, {pointer(), i64, i64}, false);
-  Body body(*this, function);
-  llvm::Value* chunk = body.load_pointer(function->getArg(0), 0);
-  llvm::Value* frame = body.load_pointer(function->getArg(0), 8);
-  llvm::Value* mode = body.enter_mode();
-  body.b.CreateCall(llvm::FunctionType::get(nothing, {pointer(), i64, i64}, false), chunk,
-                    {frame, function->getArg(1), function->getArg(2)});
-  body.leave_mode(mode);
-  body.b.CreateRetVoid();
-  return function;
-}
-
-llvm::Function* LibraryEmitter::emit_parallel_for() {
-  auto* i64 = llvm::Type::getInt64Ty(context());
-  auto* nothing = llvm::Type::getVoidTy(context());
-  llvm::Function* chunk = emit_chunk();
-  auto* type = llvm::FunctionType::get(nothing, {pointer(), pointer(), pointer(), i64, i64}, false);
-  llvm::Function* function =
-      make_function("lathe_parallel_for", nothing, {pointer(), pointer(), pointer(), i64, i64}, false);
-  Body body(*this, function);
-  llvm::Value* call = function->getArg(0);
-  llvm::Value* both = body.stack(16, "chunk_and_frame");
-  body.b.CreateStore(function->getArg(1), body.at(both, 0));
-  body.b.CreateStore(function->getArg(2), body.at(both, 8));
-  body.b.CreateCall(
-      type, body.load_pointer(call, call_layout::parallel_for),
-      {body.load_pointer(call, call_layout::context), chunk, both, function->getArg(3), function->getArg(4)});
-  body.b.CreateRetVoid();
-  return function;
-}
-
-// const char* (int code). One text and the places in it, which need no relocation.
-void LibraryEmitter::emit_message() {
-  auto* i32 = llvm::Type::getInt32Ty(context());
-  std::string text;
-  std::vector<std::uint32_t> places;
-  const auto add = [&](std::string_view message) {
-    places.push_back(static_cast<std::uint32_t>(text.size()));
-    text += message;
-    text += '\0';
-  };
-  const auto first = static_cast<std::int32_t>(LibraryError::first_check);
-  for (std::int32_t code = 0; code < first; ++code) add(message_of(static_cast<LibraryError>(code)));
-  for (const LibrarySpec::Check& check : library.checks) add(check.message);
-  add("unknown error");
-  llvm::Constant* texts = bytes(std::as_bytes(std::span(text)), "lathe_messages");
-  llvm::Constant* offsets = llvm::ConstantDataArray::get(context(), places);
-  auto* table = new llvm::GlobalVariable(module(), offsets->getType(), true, llvm::GlobalValue::InternalLinkage,
-                                         offsets, "lathe_message_places");
-  llvm::Function* function = make_function(library.name + "_message", pointer(), {i32}, true);
-  Body body(*this, function);
-  const auto last = static_cast<std::uint32_t>(places.size() - 1);
-  llvm::Value* code = body.b.CreateBinaryIntrinsic(llvm::Intrinsic::umin, function->getArg(0), body.b.getInt32(last));
-  llvm::Value* place =
-      body.b.CreateLoad(i32, body.b.CreateInBoundsGEP(i32, table, body.b.CreateZExt(code, body.b.getInt64Ty())));
-  body.b.CreateRet(body.b.CreateInBoundsGEP(body.b.getInt8Ty(), texts, body.b.CreateZExt(place, body.b.getInt64Ty())));
-}
-
-void LibraryEmitter::emit_number(const std::string& name, std::uint64_t value) {
-  auto* i64 = llvm::Type::getInt64Ty(context());
-  llvm::Function* function = make_function(name, i64, {}, true);
-  Body body(*this, function);
-  body.b.CreateRet(body.b.getInt64(value));
-}
-
-// int (void* state, const T* values) and int (const void* state, T* values), which are in row-major order.
-void LibraryEmitter::emit_variable(const LibraryVariable& variable) {
-  auto* i32 = llvm::Type::getInt32Ty(context());
-  const auto item = static_cast<std::int64_t>(size_of(variable.type.dtype));
-  for (const bool import : {true, false}) {
-    llvm::Function* function =
-        make_function(fmt::format("{}_{}_{}", library.name, import ? "import" : "export", variable.identifier), i32,
-                      {pointer(), pointer()}, true);
-    Body body(*this, function);
-    llvm::Value* state = function->getArg(0);
-    llvm::Value* values = function->getArg(1);
-    const std::int64_t bytes = bytes_of(variable.type).constant();
-    body.refuse_if(body.b.CreateIsNull(state), LibraryError::null_pointer);
-    if (bytes > 0) body.refuse_if(body.b.CreateIsNull(values), LibraryError::null_pointer);
-    body.refuse_misaligned(state, block_alignment);
-    body.refuse_misaligned(values, item);
-    llvm::Value* own = body.at(state, static_cast<std::uint64_t>(variable.offset_bytes));
-    const auto move = [&](llvm::Value* there, llvm::Value* here, std::int64_t count) {
-      body.b.CreateCall(copy(), {import ? here : there, import ? there : here, body.number(count)});
-    };
-    if (variable.panel == 0) {
-      move(values, own, bytes);
-    } else {
-      // The panels' rows, one after the other, are `pieces` of the matrix's, of which a row holds `across`.
-      const std::int64_t rows = variable.type.shape[0].constant();
-      const std::int64_t across = variable.type.shape[1].constant() / variable.panel;
-      const std::int64_t piece = variable.panel * item;
-      auto* before = body.b.GetInsertBlock();
-      auto* loop = body.block("pieces");
-      auto* done = body.block("done");
-      body.b.CreateCondBr(body.b.getInt1(rows * across > 0), loop, done);
-      body.b.SetInsertPoint(loop);
-      llvm::PHINode* at = body.b.CreatePHI(body.b.getInt64Ty(), 2);
-      llvm::Value* panel = body.b.CreateUDiv(at, body.number(std::max<std::int64_t>(rows, 1)));
-      llvm::Value* row = body.b.CreateURem(at, body.number(std::max<std::int64_t>(rows, 1)));
-      llvm::Value* place = body.b.CreateAdd(body.b.CreateMul(row, body.number(across)), panel);
-      const auto offset = [&](llvm::Value* base, llvm::Value* pieces) {
-        return body.b.CreateInBoundsGEP(body.b.getInt8Ty(), base, body.b.CreateMul(pieces, body.number(piece)));
-      };
-      move(offset(values, place), offset(own, at), piece);
-      llvm::Value* next = body.b.CreateAdd(at, body.number(1));
-      at->addIncoming(body.number(0), before);
-      at->addIncoming(next, loop);
-      body.b.CreateCondBr(body.b.CreateICmpULT(next, body.number(rows * across)), loop, done);
-      body.b.SetInsertPoint(done);
-    }
-    body.b.CreateRet(body.b.getInt32(0));
-  }
-}
-
-void LibraryEmitter::emit() {
-  emit_message();
-  emit_number(library.name + "_checksum", library.checksum);
-  if (library.has_state()) {
-    emit_number(library.name + "_state_bytes", static_cast<std::uint64_t>(library.state_bytes));
-    for (const LibraryVariable& variable : library.variables) {
-      if (!variable.embedded) emit_variable(variable);
-    }
-  }
-  for (std::size_t i = 0; i < library.functions.size(); ++i) FunctionWrapper(*this, i).emit();
-}
-
 }  // namespace
 
 std::string entry_name(const LibraryFunction& function, const Variant& variant) {
@@ -583,7 +277,9 @@ std::string entry_name(const LibraryFunction& function, const Variant& variant) 
 
 void emit_wrappers(const LibrarySpec& library, std::span<const Variant> variants, const Target& target,
                    llvm::Module& module) {
-  LibraryEmitter(library, variants, target, module).emit();
+  LibraryEmitter emitter(library, variants, target, module);
+  emitter.emit();
+  for (std::size_t i = 0; i < library.functions.size(); ++i) FunctionWrapper(emitter, i).emit();
 }
 
 }  // namespace lathe::emit

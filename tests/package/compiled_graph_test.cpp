@@ -96,7 +96,7 @@ TEST_CASE("every kind of build compiles graphs, also with several configurations
     shell(build_command(build, "--config " + configuration));
     CHECK(shell(quoted(build / "use" / configuration / "use_c")) == use_c_output);
     CHECK(shell(quoted(build / "use" / configuration / "use_cpp")) == use_cpp_output);
-    CHECK(fs::exists(build / "doubler.graph" / configuration / "doubler.o"));
+    CHECK(fs::exists(build / configuration / "doubler.o"));
   }
 }
 

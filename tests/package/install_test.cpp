@@ -55,6 +55,25 @@ TEST_CASE("a project outside the tree finds the installed package with CMake, an
   CHECK(libraries.find(LATHE_BINARY_DIR) == std::string::npos);
 }
 
+TEST_CASE(
+    "a project outside the tree compiles graphs ahead of time with the installed package, and trains in plain C") {
+  const Installation installation;
+  const fs::path source = installation.copy("examples/aot");
+  const fs::path build = source / "build";
+  shell(installation.configure(source, build));
+  shell(quoted(LATHE_CMAKE) + " --build " + quoted(build));
+  const std::string trained = shell(quoted(build / "train") + " --epochs 1 --examples 6400");
+  CAPTURE(trained);
+  CHECK(trained.find("Test loss: 0.") != std::string::npos);
+  const std::string predicted = shell(quoted(build / "predict"));
+  CAPTURE(predicted);
+  CHECK(predicted.find("of 10000 test images are told right") != std::string::npos);
+  const std::string libraries = shell("ldd " + quoted(build / "train"));
+  CAPTURE(libraries);
+  CHECK(libraries.find("lathe") == std::string::npos);
+  CHECK(libraries.find("stdc++") == std::string::npos);
+}
+
 TEST_CASE("the version that the package has suits requests of the same minor version only") {
   const Installation installation;
   const std::string version_file = quoted(installation.file("latheConfigVersion.cmake"));
