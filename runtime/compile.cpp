@@ -20,15 +20,6 @@ namespace {
 
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
-/// A program that is run by the interpreter.
-class Interpreted final : public Executable {
- public:
-  explicit Interpreted(Program program) {
-    program_ = std::move(program);
-    target_ = "interpreter";
-  }
-};
-
 /// One node's outputs from its inputs, with the bits of a run.
 std::vector<Tensor> evaluate_node(const Graph& graph, NodeId id,
                                   std::span<const std::shared_ptr<const Tensor>> inputs) {
@@ -70,7 +61,7 @@ CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, c
   Program program = lower(out.graph, {.fuse = options.fuse && pass_options.enabled("fuse"), .panels = true});
   out.phases.push_back({"lower", Milliseconds(std::chrono::steady_clock::now() - start).count()});
   if (options.interpret) {
-    out.executable = std::make_shared<Interpreted>(std::move(program));
+    out.executable = std::make_shared<Executable>(std::move(program));
     return out;
   }
   out.executable = compile(std::move(program), {.instruction_set = options.instruction_set,

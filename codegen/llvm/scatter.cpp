@@ -19,7 +19,7 @@ llvm::Function* emit_scatter(ModuleEmitter& module, const ScatterKernel& scatter
     llvm::Value* bytes = k.dim(element_count(out.type.shape) * Dim(static_cast<std::int64_t>(size_of(out.type.dtype))));
     const llvm::Align align(size_of(out.type.dtype));
     // The memory plan may have given both one place.
-    k.b.CreateMemMove(k.tensor(scatter.out), align, k.tensor(scatter.base), align, bytes);
+    k.copy(k.tensor(scatter.out), k.tensor(scatter.base), align, bytes);
   }
   // Lanes that cannot meet in one element may go together.
   const bool apart = !scatter.axes.empty() && accesses.step(before.id, scatter.axes.back()) == Dim(1);

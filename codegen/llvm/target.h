@@ -2,11 +2,13 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <llvm/Support/Error.h>
 #include <llvm/Target/TargetMachine.h>
 
 #include <lathe/codegen/machine.h>
+#include <lathe/graph/error.h>
 
 namespace lathe::emit {
 
@@ -21,10 +23,10 @@ struct Target {
   std::unique_ptr<llvm::TargetMachine> target_machine;
 };
 
-/// Describes this host with no more than `set`. Throws CompileError naming what the CPU lacks.
+/// Describes this host with no more than `set`, which it has.
 Target make_target(InstructionSet set);
 
-/// The value, or a CompileError: "creating the JIT: <LLVM's message>".
+/// The value, or a CompileError: "linking compiled code: <LLVM's message>".
 template <class T>
 T unwrap(llvm::Expected<T> expected, std::string_view doing) {
   if (expected) return std::move(*expected);
