@@ -91,10 +91,15 @@ function(lathe_add_compiled_graph target)
     set(configuration_folder ${folder}/$<CONFIG>)
   endif()
 
+  # In Lathe's own tree the compiler, which the generator loads and is not linked to.
+  set(compiler)
+  if(TARGET lathe_llvm)
+    set(compiler lathe_llvm)
+  endif()
   add_custom_command(
     OUTPUT ${configuration_folder}/${name}.o ${configuration_folder}/${name}.a ${configuration_folder}/${name}.h
     COMMAND ${generator} --name ${name} --output ${configuration_folder} --target ${cpus}
-    DEPENDS ${generator}
+    DEPENDS ${generator} ${compiler}
     COMMENT "Compiling graph ${name} for ${cpus}"
     VERBATIM)
   # A library that nothing links to is built as well, as any library is.

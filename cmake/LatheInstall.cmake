@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # Every shared library of Lathe; they lie in one folder and find each other there.
-set(installed_libraries lathe)
+set(installed_libraries lathe lathe_llvm)
 
 # Public is what <lathe/lathe.h> includes, directly or not. Other headers stay free to change, and to include Boost and
 # LLVM, which a program that uses Lathe then need not have.

@@ -31,11 +31,11 @@ if(LATHE_MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
-add_library(lathe_llvm INTERFACE)
-target_include_directories(lathe_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
+add_library(lathe_llvm_headers INTERFACE)
+target_include_directories(lathe_llvm_headers SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
 separate_arguments(llvm_definitions NATIVE_COMMAND "${LLVM_DEFINITIONS}")
-target_compile_definitions(lathe_llvm INTERFACE ${llvm_definitions})
-target_link_libraries(lathe_llvm INTERFACE LLVM)
+target_compile_definitions(lathe_llvm_headers INTERFACE ${llvm_definitions})
+target_link_libraries(lathe_llvm_headers INTERFACE LLVM)
 
 # Parsing these headers takes about a third of the time of a file; the standard library's change with the compiler only.
 function(lathe_precompile_headers target)

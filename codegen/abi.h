@@ -34,6 +34,7 @@ struct Arguments {
   const void* const* inputs;
   void* const* outputs;
   void* const* variables;
+  const void* const* constants;  // by TensorId; null where the tensor is no constant
   void* arena;
   const std::int64_t* symbols;  // values, in the order of Program::symbols
   ParallelFor parallel_for;     // null: run serially

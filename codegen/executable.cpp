@@ -1,36 +1,49 @@
 #include <lathe/codegen/executable.h>
 
-#include <array>
+#include <chrono>
 #include <utility>
 
-#include <fmt/format.h>
-
-#include <lathe/graph/error.h>
+#include <lathe/codegen/compiler.h>
 
 namespace lathe {
 namespace {
 
-constexpr std::array<std::pair<InstructionSet, std::string_view>, 5> names = {{{InstructionSet::native, "native"},
-                                                                               {InstructionSet::portable, "portable"},
-                                                                               {InstructionSet::avx2, "avx2"},
-                                                                               {InstructionSet::avx512, "avx512"},
-                                                                               {InstructionSet::neon, "neon"}}};
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
 
 }  // namespace
 
-std::string_view to_string(InstructionSet set) {
-  for (const auto& [known, name] : names) {
-    if (known == set) return name;
-  }
-  return "unknown";
+Code generate(const Program& program, const CompileOptions& options) {
+  CompileOptions resolved = options;
+  resolved.instruction_set = resolve(options.instruction_set);
+  const auto start = Clock::now();
+  const Compiler& llvm = compiler();
+  const double loading = milliseconds_since(start);  // nothing but the first time
+  Code code = llvm.generate(program, resolved);
+  code.phases.insert(code.phases.begin(), {"load LLVM", loading});
+  return code;
 }
 
-InstructionSet parse_instruction_set(std::string_view name) {
-  for (const auto& [set, known] : names) {
-    if (known == name) return set;
-  }
-  throw CompileError(
-      fmt::format("unknown instruction set '{}': it is one of native, portable, avx2, avx512, neon", name));
+Executable::Executable(Program program, const Code& code)
+    : program_(std::move(program)),
+      constants_(constant_addresses(program_)),
+      phases_(code.phases),
+      target_(code.target),
+      instruction_set_(code.instruction_set) {
+  const auto start = Clock::now();
+  image_.emplace(code.image);
+  phases_.push_back({"load", milliseconds_since(start)});
+}
+
+Executable::Executable(Program program)
+    : program_(std::move(program)), constants_(constant_addresses(program_)), target_("interpreter") {}
+
+std::shared_ptr<const Executable> compile(Program program, const CompileOptions& options) {
+  const Code code = generate(program, options);
+  return std::make_shared<Executable>(std::move(program), code);
 }
 
 }  // namespace lathe

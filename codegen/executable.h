@@ -7,20 +7,11 @@
 #include <vector>
 
 #include <lathe/codegen/abi.h>
+#include <lathe/codegen/image.h>
+#include <lathe/codegen/instruction_set.h>
 #include <lathe/codegen/program.h>
 
 namespace lathe {
-
-/// The vector instructions that compiled code may use. `native` is the best of them that this CPU has. avx2, avx512 and
-/// neon give the same bits as each other and as the interpreter; `portable` (x86-64's baseline, or whatever the host
-/// is) has no fused multiply-add and so may differ in last bits.
-enum class InstructionSet { native, portable, avx2, avx512, neon };
-
-std::string_view to_string(InstructionSet set);
-/// Whether this machine's CPU runs code for `set`.
-bool is_available(InstructionSet set);
-/// Throws CompileError listing the names if `name` is none of them.
-InstructionSet parse_instruction_set(std::string_view name);
 
 struct CompileOptions {
   InstructionSet instruction_set = InstructionSet::native;
@@ -36,28 +27,48 @@ struct CompilePhase {
   double milliseconds;
 };
 
-/// A compiled program behind one C function pointer. Thread-safe: calls with different arguments may overlap.
+/// What a program becomes for one CPU.
+struct Code {
+  Image image;
+  InstructionSet instruction_set = InstructionSet::portable;  // never native
+  std::string target;                                         // "znver5, avx512"
+  std::vector<CompilePhase> phases;
+};
+
+/// Generates a program's code for this machine's CPU, by LLVM. Throws CompileError if the instruction set is not
+/// available here.
+Code generate(const Program& program, const CompileOptions& options = {});
+
+/// A program that is ready to run, behind one C function pointer. Thread-safe: calls with different arguments may
+/// overlap.
 class Executable {
  public:
-  virtual ~Executable() = default;
+  /// `code`: what generate() once made of such a program. Throws CompileError if the system gives it no memory.
+  Executable(Program program, const Code& code);
+  /// A program for the interpreter: without an entry point.
+  explicit Executable(Program program);
 
-  abi::EntryPoint entry() const { return entry_; }
+  /// Null for the interpreter.
+  abi::EntryPoint entry() const { return image_ ? image_->entry() : nullptr; }
   const Program& program() const { return program_; }
+  /// abi::Arguments::constants of every run.
+  const void* const* constants() const { return constants_.data(); }
   const std::vector<CompilePhase>& phases() const { return phases_; }
-  /// "znver5, avx512"
+  /// "znver5, avx512"; "interpreter"
   const std::string& target() const { return target_; }
   /// What it was compiled for; never native.
   InstructionSet instruction_set() const { return instruction_set_; }
 
- protected:
+ private:
   Program program_;
-  abi::EntryPoint entry_ = nullptr;
+  std::vector<const void*> constants_;
+  std::optional<LoadedImage> image_;
   std::vector<CompilePhase> phases_;
   std::string target_;
   InstructionSet instruction_set_ = InstructionSet::portable;
 };
 
-/// Compiles a program for this machine's CPU. Throws CompileError if the instruction set is not available here.
+/// Generates a program's code and makes it ready to run.
 std::shared_ptr<const Executable> compile(Program program, const CompileOptions& options = {});
 
 }  // namespace lathe

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <lathe/codegen/compiler.h>
 #include <lathe/graph/error.h>
 
 namespace lathe {
@@ -44,6 +45,10 @@ std::string_view message_of(LibraryError code) {
     case LibraryError::first_check: break;
   }
   return "unknown error";
+}
+
+LibraryObject compile(const LibrarySpec& library, const std::vector<AotTarget>& targets) {
+  return compiler().generate(library, targets);
 }
 
 bool LibrarySpec::has_state() const {

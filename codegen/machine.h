@@ -1,6 +1,6 @@
 #pragma once
 
-#include <lathe/codegen/executable.h>
+#include <lathe/codegen/instruction_set.h>
 
 namespace lathe {
 

@@ -20,15 +20,6 @@ namespace {
 
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
-/// A program that is run by the interpreter.
-class Interpreted final : public Executable {
- public:
-  explicit Interpreted(Program program) {
-    program_ = std::move(program);
-    target_ = "interpreter";
-  }
-};
-
 /// One node's outputs from its inputs, with the bits of a run.
 std::vector<Tensor> evaluate_node(const Graph& graph, NodeId id,
                                   std::span<const std::shared_ptr<const Tensor>> inputs) {
@@ -76,7 +67,7 @@ CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, c
   LoweredGraph lowered = lower_graph(graph, options, dump);
   CompiledGraph out{std::move(lowered.graph), nullptr, std::move(lowered.phases)};
   if (options.interpret) {
-    out.executable = std::make_shared<Interpreted>(std::move(lowered.program));
+    out.executable = std::make_shared<Executable>(std::move(lowered.program));
     return out;
   }
   out.executable =

@@ -190,6 +190,7 @@ void SessionState::step(Plan& plan, Frame& frame, std::optional<std::uint64_t> f
       .inputs = frame.input_data.data(),
       .outputs = frame.output_data.data(),
       .variables = frame.variable_data.data(),
+      .constants = plan.executable().constants(),
       .arena = arena_.bytes().data(),
       .symbols = frame.symbols.data(),
       .parallel_for = alone ? nullptr : &ThreadPool::parallel_for,

@@ -1,5 +1,5 @@
-// compile(): a library becomes one module, and an object.
-#include <lathe/codegen/library.h>
+// A library becomes one module, and an object.
+#include <lathe/codegen/llvm/library.h>
 
 #include <algorithm>
 #include <cstring>
@@ -15,7 +15,7 @@
 #include <lathe/codegen/llvm/wrapper.h>
 #include <lathe/graph/error.h>
 
-namespace lathe {
+namespace lathe::emit {
 namespace {
 
 std::vector<std::byte> to_bytes(llvm::StringRef data) {
@@ -42,14 +42,13 @@ std::vector<AotTarget> in_order(std::vector<AotTarget> targets) {
 }
 
 /// Takes a module of one program in: nothing of it is seen from outside, and its names say whose it is.
-void add_program(llvm::Module& into, const LibraryFunction& function, const emit::Variant& variant,
-                 emit::Target& target) {
-  auto module = std::make_unique<llvm::Module>(emit::entry_name(function, variant), into.getContext());
-  emit::emit_standalone_program(*function.program, target, *module);
+void add_program(llvm::Module& into, const LibraryFunction& function, const Variant& variant, Target& target) {
+  auto module = std::make_unique<llvm::Module>(entry_name(function, variant), into.getContext());
+  emit_standalone_program(*function.program, target, *module);
   for (llvm::Function& part : *module) {
     if (part.isDeclaration()) continue;
-    const bool is_entry = part.getName() == emit::entry_symbol;
-    const std::string name = emit::entry_name(function, variant);
+    const bool is_entry = part.getName() == entry_symbol;
+    const std::string name = entry_name(function, variant);
     part.setName(is_entry ? name : fmt::format("{}.{}", name, std::string_view(part.getName())));
     if (!is_entry) part.setLinkage(llvm::GlobalValue::InternalLinkage);
   }
@@ -58,10 +57,10 @@ void add_program(llvm::Module& into, const LibraryFunction& function, const emit
 }
 
 /// Hides what only the object itself calls.
-void internalize(llvm::Module& module, const LibrarySpec& library, std::span<const emit::Variant> variants) {
+void internalize(llvm::Module& module, const LibrarySpec& library, std::span<const Variant> variants) {
   for (const LibraryFunction& function : library.functions) {
-    for (const emit::Variant& variant : variants) {
-      module.getFunction(emit::entry_name(function, variant))->setLinkage(llvm::GlobalValue::InternalLinkage);
+    for (const Variant& variant : variants) {
+      module.getFunction(entry_name(function, variant))->setLinkage(llvm::GlobalValue::InternalLinkage);
     }
   }
 }
@@ -69,27 +68,27 @@ void internalize(llvm::Module& module, const LibrarySpec& library, std::span<con
 std::vector<std::byte> archive_of(const std::string& member, llvm::StringRef object) {
   std::vector<llvm::NewArchiveMember> members;
   members.emplace_back(llvm::MemoryBufferRef(object, member));
-  const auto buffer = emit::unwrap(llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NormalSymtab,
-                                                              llvm::object::Archive::K_GNU, true, false),
-                                   "writing a static library");
+  const auto buffer = unwrap(llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NormalSymtab,
+                                                        llvm::object::Archive::K_GNU, true, false),
+                             "writing a static library");
   return to_bytes(buffer->getBuffer());
 }
 
 }  // namespace
 
-LibraryObject compile(const LibrarySpec& library, const std::vector<AotTarget>& asked) {
+LibraryObject compile_library(const LibrarySpec& library, const std::vector<AotTarget>& asked) {
   const std::vector<AotTarget> targets = in_order(asked);
-  std::vector<emit::Variant> variants;
+  std::vector<Variant> variants;
   for (const AotTarget target : targets) {
     variants.push_back({std::string(to_string(target)), targets.size() == 1 ? 0 : level_of(target)});
   }
   llvm::LLVMContext context;
   llvm::Module module(library.name, context);
   // The CPU that wrappers and the whole object are for: with several variants, one that runs before one is chosen.
-  emit::Target base = targets.size() == 1 ? emit::make_target(targets[0]) : emit::make_baseline_target();
-  emit::emit_wrappers(library, variants, base, module);
+  Target base = targets.size() == 1 ? make_target(targets[0]) : make_baseline_target();
+  emit_wrappers(library, variants, base, module);
   for (std::size_t i = 0; i < targets.size(); ++i) {
-    emit::Target target = emit::make_target(targets[i]);
+    Target target = make_target(targets[i]);
     for (const LibraryFunction& function : library.functions) add_program(module, function, variants[i], target);
   }
   internalize(module, library, variants);
@@ -97,8 +96,8 @@ LibraryObject compile(const LibrarySpec& library, const std::vector<AotTarget>& 
   llvm::raw_string_ostream stream(message);
   ensure(!llvm::verifyModule(module, &stream), "the emitted module is malformed: " + message);
 
-  const std::unique_ptr<llvm::MemoryBuffer> object = emit::compile_module(module, base);
+  const std::unique_ptr<llvm::MemoryBuffer> object = compile_module(module, base);
   return {to_bytes(object->getBuffer()), archive_of(library.name + ".o", object->getBuffer())};
 }
 
-}  // namespace lathe
+}  // namespace lathe::emit

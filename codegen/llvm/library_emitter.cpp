@@ -10,10 +10,6 @@
 
 namespace lathe::emit {
 
-Dim bytes_of(const TensorType& type) {
-  return element_count(type.shape) * Dim(static_cast<std::int64_t>(size_of(type.dtype)));
-}
-
 llvm::Function* LibraryEmitter::parallel_for() {
   if (!parallel_for_) parallel_for_ = emit_parallel_for();
   return parallel_for_;

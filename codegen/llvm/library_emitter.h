@@ -19,9 +19,6 @@ constexpr std::uint64_t failed_value = 24;
 
 inline constexpr std::int64_t block_alignment = 64;  // of states and arenas
 
-/// Of all elements, in terms of the extents' symbols.
-Dim bytes_of(const TensorType& type);
-
 /// What the functions of a library share, and those of its functions that run no program.
 class LibraryEmitter {
  public:

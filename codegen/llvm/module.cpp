@@ -66,6 +66,8 @@ llvm::Function* ModuleEmitter::make_function(const std::string& name, llvm::Type
 llvm::Function* ModuleEmitter::make_kernel(const std::string& name) const {
   llvm::Function* function =
       make_function(name, llvm::Type::getVoidTy(context), {pointer_type(), i64_type(), i64_type()}, true);
+  // Other parts of the program call it, and nobody else: so its distance is known, and no table of addresses needed.
+  function->setVisibility(llvm::GlobalValue::HiddenVisibility);
   function->getArg(0)->setName("frame");
   function->getArg(1)->setName("begin");
   function->getArg(2)->setName("end");
@@ -156,10 +158,6 @@ llvm::Function* ModuleEmitter::emit_copy() const {
   b.SetInsertPoint(done);
   b.CreateRetVoid();
   return function;
-}
-
-std::string constant_symbol(loop::TensorId id) {
-  return fmt::format("lathe_constant_{}", static_cast<unsigned>(id));
 }
 
 bool is_embedded(const Tensor& constant) {

@@ -64,9 +64,9 @@ struct Part {
   std::unique_ptr<llvm::Module> module;
 };
 
-/// The symbol under which a constant tensor too large to embed is known to the linker.
-std::string constant_symbol(loop::TensorId id);
+/// Whether a constant tensor is part of the code. A larger one is reached through abi::Arguments::constants.
 bool is_embedded(const Tensor& constant);
+/// What the linker looks for.
 inline constexpr const char* entry_symbol = "lathe_program";
 
 /// Emits the entry point, an abi::EntryPoint called `entry_symbol`, and all kernels, spread over at most so many

@@ -78,13 +78,13 @@ class ProgramEmitter : public FunctionEmitter {
 
   llvm::Value* constant(TensorId id, const Tensor& tensor) {
     if (!module.standalone && !is_embedded(tensor)) {
-      return module.module.getOrInsertGlobal(constant_symbol(id), b.getInt8Ty());
+      return element(field(offsetof(abi::Arguments, constants), "constants"), static_cast<std::uint32_t>(id));
     }
     const std::span<const std::byte> bytes = tensor.bytes();
     llvm::Constant* data = llvm::ConstantDataArray::getRaw(
         llvm::StringRef(reinterpret_cast<const char*>(bytes.data()), bytes.size()), bytes.size(), b.getInt8Ty());
     auto* global = new llvm::GlobalVariable(module.module, data->getType(), true, llvm::GlobalValue::PrivateLinkage,
-                                            data, constant_symbol(id));
+                                            data, fmt::format("constant_{}", static_cast<unsigned>(id)));
     global->setAlignment(llvm::Align(64));
     return global;
   }
@@ -218,9 +218,8 @@ class ProgramEmitter : public FunctionEmitter {
 
   void perform(const CommitStep& step, std::size_t) {
     const TensorType& type = module.program.tensor(step.variable).type;
-    llvm::Value* bytes = dim(element_count(type.shape) * Dim(static_cast<std::int64_t>(size_of(type.dtype))));
     b.CreateCall(module.copy(), {addresses_.at(static_cast<std::size_t>(step.variable)),
-                                 addresses_.at(static_cast<std::size_t>(step.from)), bytes});
+                                 addresses_.at(static_cast<std::size_t>(step.from)), dim(bytes_of(type))});
   }
 
   void leave_if_failed() {
@@ -231,7 +230,7 @@ class ProgramEmitter : public FunctionEmitter {
     b.SetInsertPoint(leave);
     llvm::Value* report = field(offsetof(abi::Arguments, failure), "failure");
     when(b.CreateIsNotNull(report), {}, [&] {
-      b.CreateMemCpy(report, llvm::Align(8), failure_, llvm::Align(8), sizeof(abi::Failure));
+      b.CreateMemCpyInline(report, llvm::Align(8), failure_, llvm::Align(8), number(sizeof(abi::Failure)));
       return Carried{};
     });
     b.CreateRet(b.getInt32(1));

@@ -17,38 +17,6 @@ namespace {
 
 using Features = llvm::StringMap<bool, llvm::MallocAllocator>;
 
-const std::vector<std::string>& required(InstructionSet set) {
-  static const std::vector<std::string> none;
-  static const std::vector<std::string> avx2 = {"avx2", "fma"};
-  static const std::vector<std::string> avx512 = {"avx2", "fma", "avx512f", "avx512vl", "avx512bw", "avx512dq"};
-  static const std::vector<std::string> neon = {"neon"};
-  if (set == InstructionSet::avx512) return avx512;
-  if (set == InstructionSet::neon) return neon;
-  return set == InstructionSet::avx2 ? avx2 : none;
-}
-
-std::vector<std::string> missing(InstructionSet set, const Features& host) {
-  std::vector<std::string> out;
-  for (const std::string& feature : required(set)) {
-    if (!host.lookup(feature)) out.push_back(feature);
-  }
-  return out;
-}
-
-InstructionSet resolve(InstructionSet set, const Features& host, const std::string& cpu) {
-  if (set == InstructionSet::native) {
-    for (const InstructionSet candidate : {InstructionSet::avx512, InstructionSet::avx2, InstructionSet::neon}) {
-      if (missing(candidate, host).empty()) return candidate;
-    }
-    return InstructionSet::portable;
-  }
-  if (const std::vector<std::string> lacking = missing(set, host); !lacking.empty()) {
-    throw CompileError(fmt::format("instruction set '{}' is not available: this CPU ({}) lacks {}", to_string(set), cpu,
-                                   fmt::join(lacking, ", ")));
-  }
-  return set;
-}
-
 void initialize_all_targets() {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -78,7 +46,7 @@ void unwrap(llvm::Error error, std::string_view doing) {
   if (error) throw CompileError(std::string(doing) + ": " + llvm::toString(std::move(error)));
 }
 
-Target make_target(InstructionSet asked) {
+Target make_target(InstructionSet set) {
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::InitializeNativeTarget();
@@ -88,7 +56,7 @@ Target make_target(InstructionSet asked) {
   const Features host = llvm::sys::getHostCPUFeatures();
   Target out;
   out.cpu = llvm::sys::getHostCPUName().str();
-  out.set = resolve(asked, host, out.cpu);
+  out.set = set;
   out.machine = machine_model(out.set);
   if (triple.isX86() && out.set == InstructionSet::portable) {
     out.cpu = "x86-64";
@@ -110,7 +78,7 @@ Target make_target(InstructionSet asked) {
 }
 
 Target make_target(AotTarget asked) {
-  if (asked == AotTarget::native) return make_target(InstructionSet::native);
+  if (asked == AotTarget::native) return make_target(resolve(InstructionSet::native));
   initialize_all_targets();
   Target out;
   out.set = asked == AotTarget::aarch64     ? InstructionSet::neon
@@ -135,11 +103,3 @@ Target make_baseline_target() {
 }
 
 }  // namespace lathe::emit
-
-namespace lathe {
-
-bool is_available(InstructionSet set) {
-  return emit::missing(set, llvm::sys::getHostCPUFeatures()).empty();
-}
-
-}  // namespace lathe

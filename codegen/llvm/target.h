@@ -2,12 +2,14 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <llvm/Support/Error.h>
 #include <llvm/Target/TargetMachine.h>
 
 #include <lathe/codegen/library.h>
 #include <lathe/codegen/machine.h>
+#include <lathe/graph/error.h>
 
 namespace lathe::emit {
 
@@ -22,14 +24,14 @@ struct Target {
   std::unique_ptr<llvm::TargetMachine> target_machine;
 };
 
-/// Describes this host with no more than `set`. Throws CompileError naming what the CPU lacks.
+/// Describes this host with no more than `set`, which it has.
 Target make_target(InstructionSet set);
 /// Describes any CPU of a kind, for code that Linux runs.
 Target make_target(AotTarget target);
 /// x86-64 without anything beyond it: what code is made for that must run before it is known what the CPU has.
 Target make_baseline_target();
 
-/// The value, or a CompileError: "creating the JIT: <LLVM's message>".
+/// The value, or a CompileError: "linking compiled code: <LLVM's message>".
 template <class T>
 T unwrap(llvm::Expected<T> expected, std::string_view doing) {
   if (expected) return std::move(*expected);

@@ -128,8 +128,7 @@ class LibraryBuilder {
       checksum_.add(fmt::format("{} {} {}", variable.name, to_string(variable.type), variable.embedded != nullptr));
       if (variable.embedded) continue;
       variable.offset_bytes = library_.state_bytes;
-      const std::int64_t bytes =
-          element_count(variable.type.shape).constant() * static_cast<std::int64_t>(size_of(variable.type.dtype));
+      const std::int64_t bytes = bytes_of(variable.type).constant();
       library_.state_bytes += (bytes + alignment_bytes - 1) / alignment_bytes * alignment_bytes;
     }
     // Even a state of empty variables is some memory to point to.

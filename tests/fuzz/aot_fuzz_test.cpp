@@ -163,8 +163,7 @@ class Fuzzer {
       if (parameter.kind == Kind::state) bytes = library_.spec().state_bytes;
       if (parameter.kind == Kind::arena) bytes = function.arena_bytes.evaluate(bindings);
       if (parameter.kind == Kind::input || parameter.kind == Kind::output) {
-        bytes = (element_count(parameter.type.shape) * Dim(static_cast<std::int64_t>(size_of(parameter.type.dtype))))
-                    .evaluate(bindings);
+        bytes = bytes_of(parameter.type).evaluate(bindings);
       }
       buffers_.push_back(
           std::make_unique<GuardedBuffer>(static_cast<std::size_t>(bytes), alignment(parameter), at_end));

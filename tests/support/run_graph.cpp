@@ -93,11 +93,13 @@ RunResult Runnable::run(const Feeds& feeds, const Symbols& symbols) const {
   for (const Tensor& tensor : inputs) input_pointers.push_back(TensorView(tensor).data);
   for (Tensor& tensor : result.outputs) output_pointers.push_back(tensor.bytes().data());
   for (Tensor& tensor : variables) variable_pointers.push_back(tensor.bytes().data());
+  const std::vector<const void*> constant_pointers = constant_addresses(program);
   abi::Failure failure{abi::no_check, 0, 0, 0};
   Printer printer{program, result.printed};
   const abi::Arguments arguments{.inputs = input_pointers.data(),
                                  .outputs = output_pointers.data(),
                                  .variables = variable_pointers.data(),
+                                 .constants = constant_pointers.data(),
                                  .arena = arena.bytes().data(),
                                  .symbols = numbers.data(),
                                  .parallel_for = nullptr,

@@ -159,7 +159,7 @@ enum class Fill { numbers, whole_numbers, specials };
 class Memory {
  public:
   Memory(const Program& program, const std::vector<std::int64_t>& symbols, Fill fill, unsigned seed)
-      : symbols_(symbols) {
+      : symbols_(symbols), constant_pointers_(constant_addresses(program)) {
     Bindings bindings;
     for (std::size_t i = 0; i < program.symbols.size(); ++i) bindings.bind(program.symbols[i], symbols[i]);
     std::mt19937 random(seed);
@@ -182,6 +182,7 @@ class Memory {
     return {input_pointers_.data(),
             output_pointers_.data(),
             variable_pointers_.data(),
+            constant_pointers_.data(),
             arena.front().data(),
             symbols_.data(),
             nullptr,
@@ -228,6 +229,7 @@ class Memory {
   }
 
   std::vector<std::int64_t> symbols_;
+  std::vector<const void*> constant_pointers_;
   std::vector<const void*> input_pointers_;
   std::vector<void*> output_pointers_, variable_pointers_;
 };

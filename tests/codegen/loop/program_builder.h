@@ -80,9 +80,10 @@ class ProgramBuilder {
     for (Tensor& tensor : variables) state.push_back(tensor.bytes().data());
     Tensor arena(DType::u8, {program.arena_bytes.evaluate(bindings)});
     failure = {abi::no_check, 0, 0, 0};
-    const abi::Arguments arguments{in.data(),      out.data(), state.data(), arena.bytes().data(),
-                                   symbols.data(), nullptr,    nullptr,      host,
-                                   host_context,   &failure,   nullptr};
+    const std::vector<const void*> constants = constant_addresses(program);
+    const abi::Arguments arguments{
+        in.data(), out.data(),   state.data(), constants.data(), arena.bytes().data(), symbols.data(), nullptr, nullptr,
+        host,      host_context, &failure,     nullptr};
     result.code = loop::interpret(program, arguments);
     return result;
   }

@@ -58,8 +58,7 @@ int main(void) {
   }
 )";
   for (const LibraryVariable& variable : library.variables) {
-    const std::int64_t bytes =
-        element_count(variable.type.shape).constant() * static_cast<std::int64_t>(size_of(variable.type.dtype));
+    const std::int64_t bytes = bytes_of(variable.type).constant();
     REQUIRE(bytes <= 4 << 16);
     out += fmt::format("  if (net_export_{}(state, (void*)values) != NET_OK) return 5;\n", variable.identifier);
     out += fmt::format("  fwrite(values, 1, {}, stdout);\n", bytes);
