@@ -6,6 +6,7 @@
 
 #include <lathe/codegen/executable.h>
 #include <lathe/runtime/options.h>
+#include <lathe/runtime/statistics.h>
 
 namespace lathe {
 
@@ -14,10 +15,12 @@ struct CompiledGraph {
   Graph graph;  // after all passes
   std::shared_ptr<const Executable> executable;
   std::vector<CompilePhase> phases;  // from the first pass to machine code
+  CacheReport cache;
 };
 
-/// Runs the passes over a graph, then lowers and compiles what is left. With `options.interpret` the executable has no
-/// entry point, which makes run_program() interpret it. Graphs, kernels and code go to the folder `dump`, if not empty.
+/// Runs the passes over a graph, then lowers what is left, and takes its code from the cache or compiles it. With
+/// `options.interpret` the executable has no entry point, which makes run_program() interpret it. Graphs, kernels and
+/// code go to the folder `dump`, if not empty; then all is compiled.
 /// Passes to disable: dead_code, simplify, fold_constants, cse; and "fuse" for `options.fuse = false`.
 CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump);
 
