@@ -262,6 +262,7 @@ std::string to_text(const Explanation& e) {
   out += "\ncompile time\n";
   for (const CompilePhase& phase : e.phases)
     out += fmt::format("     {:<20}{:>9.2f} ms\n", phase.name, phase.milliseconds);
+  if (!e.cache.empty()) out += fmt::format("     cache of programs: {}\n", e.cache);
   return out;
 }
 
@@ -293,7 +294,9 @@ std::string to_html(const Explanation& e) {
   }
   std::vector<std::pair<std::string, double>> phases;
   for (const CompilePhase& phase : e.phases) phases.emplace_back(phase.name, phase.milliseconds);
-  return out + "</dl>\n<h2>Compile time</h2>\n" + timeline(phases, "ms") + "</body></html>\n";
+  out += "</dl>\n<h2>Compile time</h2>\n" + timeline(phases, "ms");
+  if (!e.cache.empty()) out += fmt::format("<p>Cache of programs: {}</p>\n", escaped(e.cache));
+  return out + "</body></html>\n";
 }
 
 }  // namespace lathe

@@ -31,6 +31,7 @@ struct Explanation {
   std::int64_t arena_bytes = 0;
   std::vector<StepReport> steps;
   std::vector<CompilePhase> phases;
+  std::string cache = {};  // whether the code came from there, and if not why; empty if there was none to ask
 };
 
 /// Explains a compiled program for the sizes that `bindings` give its symbols. `measured_us` holds one time a step of

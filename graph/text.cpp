@@ -94,7 +94,8 @@ std::string node_text(const Graph& graph, NodeId id, const TextOptions& options)
     text += " : " + list(node.outputs, [](const TensorType& type) { return to_string(type); });
   }
   text += "   # " + name_text(node.name);
-  if (node.where != SourceLine{}) text += fmt::format("  {}:{}", name_text(node.where.file), node.where.line);
+  if (options.lines && node.where != SourceLine{})
+    text += fmt::format("  {}:{}", name_text(node.where.file), node.where.line);
   if (node.forward) text += "  gradient of " + name_text(*node.forward);
   return text;
 }

@@ -34,6 +34,8 @@ namespace lathe {
 struct TextOptions {
   /// Tensors with more elements than this are cut short, for reading only: parse_text() does not take them.
   std::int64_t max_elements = std::numeric_limits<std::int64_t>::max();
+  /// The lines of the user's program. Without them the text tells what a graph computes, wherever it was written.
+  bool lines = true;
 };
 
 /// Prints a graph so that parse_text() gives the same_structure().

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,18 @@
 #include <lathe/codegen/executable.h>
 
 namespace lathe {
+
+/// Where machine code is kept for later processes: a file a program, in a folder that only its owner may write to. What
+/// is left open here the environment says: LATHE_CACHE, a folder or "off", and LATHE_CACHE_SIZE, bytes with an optional
+/// K, M or G behind.
+struct CacheOptions {
+  /// False: nothing is read or written.
+  bool enabled = true;
+  /// Empty: $LATHE_CACHE, or $XDG_CACHE_HOME/lathe/programs, or $HOME/.cache/lathe/programs.
+  std::filesystem::path folder = {};
+  /// Of all files together; those go first that have not been used for longest. Nothing: $LATHE_CACHE_SIZE, or 256 MiB.
+  std::optional<std::uint64_t> most_bytes = std::nullopt;
+};
 
 /// How a session compiles and runs. None of it changes a result, `instruction_set = portable` and `seed` aside.
 struct SessionOptions {
@@ -20,6 +33,8 @@ struct SessionOptions {
   std::vector<std::string> disable = {};
   /// Where each program's graphs, kernels and code are written, a folder a program; $LATHE_DUMP if empty.
   std::filesystem::path dump = {};
+  /// Not used with a dump, which is of what compiling does.
+  CacheOptions cache = {};
   /// False: one kernel a node.
   bool fuse = true;
   /// Run programs through the interpreter: slow, and the meaning of compiled code.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <lathe/runtime/compile.h>
+#include <lathe/runtime/log.h>
 
 namespace lathe {
 namespace {
@@ -72,6 +73,8 @@ void Plan::compile(const SessionOptions& options, std::size_t number) {
   CompiledGraph compiled = compile_graph(extraction_.graph, options, dump);
   statistics.phases = std::move(compiled.phases);
   for (const CompilePhase& phase : statistics.phases) statistics.compile_milliseconds += phase.milliseconds;
+  statistics.cache = std::move(compiled.cache);
+  log("cache", fmt::format("'{}' {}", statistics.name, to_string(statistics.cache)));
   const Program& program = compiled.executable->program();
   statistics.kernels = static_cast<std::size_t>(std::count_if(program.steps.begin(), program.steps.end(), is_kernel));
   statistics.target = compiled.executable->target();

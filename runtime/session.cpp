@@ -117,7 +117,8 @@ std::uint64_t Session::weights_hash() const {
 
 std::size_t Session::compilations() const {
   const std::scoped_lock lock(state_->mutex);
-  return state_->compiled.size();
+  return static_cast<std::size_t>(std::count_if(state_->compiled.begin(), state_->compiled.end(),
+                                                [](const auto& plan) { return !plan->statistics.cache.hit; }));
 }
 
 std::vector<ProgramStatistics> Session::statistics() const {
@@ -178,6 +179,7 @@ Explanation Callable::explain() const {
   Explanation out = lathe::explain(parts_->plan->executable(), parts_->frame.bound, microseconds);
   out.program = known.name;
   out.phases = known.phases;
+  out.cache = to_string(known.cache);
   return out;
 }
 

@@ -71,9 +71,9 @@ class Session {
   /// A hash of all variables' bytes in the order of their names: equal after equal training.
   std::uint64_t weights_hash() const;
 
-  /// How many programs have been compiled.
+  /// How many programs have been compiled, or are interpreted; those found in the cache are not.
   std::size_t compilations() const;
-  /// One entry a compiled program, in the order of compilation.
+  /// One entry a program, found in the cache or not, in the order in which they were asked for.
   std::vector<ProgramStatistics> statistics() const;
   /// The threads that kernels run on.
   int threads() const;

@@ -12,6 +12,7 @@
 #include <lathe/codegen/denormals.h>
 #include <lathe/codegen/layout.h>
 #include <lathe/graph/pass.h>
+#include <lathe/runtime/program_cache.h>
 #include <lathe/runtime/run_program.h>
 
 namespace lathe {
@@ -61,6 +62,7 @@ struct Host {
 SessionOptions with_environment(SessionOptions options) {
   PassOptions environment = PassOptions::from_environment();
   if (options.dump.empty()) options.dump = std::move(environment.dump);
+  options.cache = with_environment(std::move(options.cache));
   options.disable.insert(options.disable.end(), environment.disable.begin(), environment.disable.end());
   return options;
 }

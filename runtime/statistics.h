@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,17 @@ struct StepTime {
   double total = 0;
 };
 
+/// What the cache of programs did for one of them.
+struct CacheReport {
+  bool hit = false;
+  std::string why;             // not: "no entry", "its checksum differs", "off"
+  std::string stored;          // what became of the code that was compiled instead: "stored", "not stored: disk full"
+  std::filesystem::path file;  // empty without a cache
+};
+
+/// "hit /home/a/.cache/lathe/programs/0123.code", "miss (no entry), stored as ...", "unused (off)"
+std::string to_string(const CacheReport& report);
+
 /// What a session knows of one compiled program.
 struct ProgramStatistics {
   std::string name;                  // of what was fetched first
@@ -21,7 +33,8 @@ struct ProgramStatistics {
   double compile_milliseconds = 0;   // of all phases
   std::size_t kernels = 0;
   std::int64_t arena_bytes = 0;  // of its last run
-  std::string target;            // "znver5, avx512"; "interpreter"
+  CacheReport cache;
+  std::string target;  // "znver5, avx512"; "interpreter"
   std::uint64_t runs = 0;
   std::vector<StepTime> steps;  // with SessionOptions::profile: one a step of the compiled program
 };
