@@ -10,7 +10,7 @@
 namespace lathe {
 
 /// 128 bits that tell contents apart, accidents included; no defence against those who look for two alike.
-/// MurmurHash3_x64_128 by Austin Appleby, who put it into the public domain.
+/// Made of XXH3 by Yann Collet.
 struct Digest {
   std::uint64_t low = 0;
   std::uint64_t high = 0;

@@ -8,12 +8,6 @@
 
 using namespace lathe;
 
-TEST_CASE("the digest is MurmurHash3_x64_128") {
-  CHECK(digest("") == Digest{0, 0});
-  // From the documentation of mmh3, a Python package: hash64("foo").
-  CHECK(digest("foo") == Digest{static_cast<std::uint64_t>(-2129773440516405919), 9128664383759220103U});
-}
-
 TEST_CASE("every bit of contents of any length counts, and so does the length") {
   std::set<Digest> seen;
   std::size_t made = 0;
