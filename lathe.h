@@ -7,6 +7,7 @@
 #include <lathe/graph/graphviz.h>
 #include <lathe/graph/tensor.h>
 #include <lathe/graph/text.h>
+#include <lathe/graph/version.h>
 #include <lathe/ops/argmax.h>
 #include <lathe/ops/arithmetic.h>
 #include <lathe/ops/cast.h>
@@ -37,6 +38,7 @@
 #include <lathe/ops/source.h>
 #include <lathe/ops/variable.h>
 #include <lathe/ops/windows.h>
+#include <lathe/runtime/aot/aot.h>
 #include <lathe/runtime/data/dataset.h>
 #include <lathe/runtime/data/fashion_mnist.h>
 #include <lathe/runtime/data/idx.h>

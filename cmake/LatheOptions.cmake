@@ -4,6 +4,9 @@ set(LATHE_SANITIZE "" CACHE STRING "Sanitizers to build with, such as address,un
 
 add_library(lathe_options INTERFACE)
 target_compile_options(lathe_options INTERFACE -Wall -Wextra -Wpedantic -ffp-contract=off $<$<BOOL:${LATHE_WERROR}>:-Werror>)
+# Source locations end up in the library; where it was built is nobody's business, and the same source gives the same bytes.
+target_compile_options(lathe_options INTERFACE -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=
+                                               -fmacro-prefix-map=${PROJECT_BINARY_DIR}/include/=)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 sees these in the standard library's own inlined code, where they are false.
   target_compile_options(lathe_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-array-bounds

@@ -25,7 +25,7 @@ std::filesystem::path compiler_library() {
   Dl_info own{};
   const int found = dladdr(reinterpret_cast<const void*>(&compiler_library), &own);
   ensure(found != 0 && own.dli_fname, "the system does not know where Lathe was loaded from");
-  return std::filesystem::absolute(own.dli_fname).parent_path() / "liblathe_llvm.so";
+  return std::filesystem::absolute(own.dli_fname).parent_path() / LATHE_COMPILER_LIBRARY;
 }
 
 const Compiler& compiler() {

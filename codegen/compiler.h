@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include <lathe/codegen/executable.h>
+#include <lathe/codegen/library.h>
 
 namespace lathe {
 
@@ -15,6 +16,8 @@ class Compiler {
 
   /// `options.instruction_set` is resolved. Thread-safe.
   virtual Code generate(const Program& program, const CompileOptions& options) const = 0;
+  /// compile() of library.h.
+  virtual LibraryObject generate(const LibrarySpec& library, const std::vector<AotTarget>& targets) const = 0;
 };
 
 /// Where the library is looked for: beside the one that this function is in.

@@ -92,6 +92,8 @@ Cpu describe() {
   out.identity.push_back(getauxval(AT_HWCAP));
   out.identity.push_back(getauxval(AT_HWCAP2));
 #if defined(__aarch64__)
+  constexpr unsigned long asimd = 1UL << 1;  // HWCAP_ASIMD
+  if ((getauxval(AT_HWCAP) & asimd) != 0) out.features.push_back("neon");
   constexpr unsigned long cpuid_is_readable = 1UL << 11;  // HWCAP_CPUID: the system answers for the registers
   if ((getauxval(AT_HWCAP) & cpuid_is_readable) != 0) {
     std::uint64_t model = 0;

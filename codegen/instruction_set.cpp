@@ -15,17 +15,25 @@
 namespace lathe {
 namespace {
 
-constexpr std::array<std::pair<InstructionSet, std::string_view>, 4> names = {{{InstructionSet::native, "native"},
+constexpr std::array<std::pair<InstructionSet, std::string_view>, 5> names = {{{InstructionSet::native, "native"},
                                                                                {InstructionSet::portable, "portable"},
                                                                                {InstructionSet::avx2, "avx2"},
-                                                                               {InstructionSet::avx512, "avx512"}}};
+                                                                               {InstructionSet::avx512, "avx512"},
+                                                                               {InstructionSet::neon, "neon"}}};
 
 std::span<const std::string_view> required(InstructionSet set) {
   static constexpr std::array<std::string_view, 2> avx2 = {"avx2", "fma"};
   static constexpr std::array<std::string_view, 6> avx512 = {"avx2",     "fma",      "avx512f",
                                                              "avx512vl", "avx512bw", "avx512dq"};
-  if (set == InstructionSet::avx512) return avx512;
-  return set == InstructionSet::avx2 ? std::span<const std::string_view>(avx2) : std::span<const std::string_view>();
+  static constexpr std::array<std::string_view, 1> neon = {"neon"};
+  switch (set) {
+    case InstructionSet::avx512: return avx512;
+    case InstructionSet::avx2: return avx2;
+    case InstructionSet::neon: return neon;
+    case InstructionSet::portable:
+    case InstructionSet::native: break;
+  }
+  return {};
 }
 
 std::vector<std::string_view> missing(InstructionSet set) {
@@ -50,7 +58,8 @@ InstructionSet parse_instruction_set(std::string_view name) {
   for (const auto& [set, known] : names) {
     if (known == name) return set;
   }
-  throw CompileError(fmt::format("unknown instruction set '{}': it is one of native, portable, avx2, avx512", name));
+  throw CompileError(
+      fmt::format("unknown instruction set '{}': it is one of native, portable, avx2, avx512, neon", name));
 }
 
 bool is_available(InstructionSet set) {
@@ -59,7 +68,7 @@ bool is_available(InstructionSet set) {
 
 InstructionSet resolve(InstructionSet set) {
   if (set == InstructionSet::native) {
-    for (const InstructionSet candidate : {InstructionSet::avx512, InstructionSet::avx2}) {
+    for (const InstructionSet candidate : {InstructionSet::avx512, InstructionSet::avx2, InstructionSet::neon}) {
       if (is_available(candidate)) return candidate;
     }
     return InstructionSet::portable;

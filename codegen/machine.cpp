@@ -8,6 +8,7 @@ MachineModel machine_model(InstructionSet set) {
   switch (set) {
     case InstructionSet::avx512: return {512, 32, 4, 2, 2, 16};
     case InstructionSet::avx2: return {256, 16, 4, 2, 2, 12};
+    case InstructionSet::neon: return {128, 32, 4, 2, 2, 16};
     case InstructionSet::portable: return {128, 16, 4, 2, 2, 8};
     case InstructionSet::native: break;
   }

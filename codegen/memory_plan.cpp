@@ -85,7 +85,7 @@ void plan_memory(Program& program) {
   std::vector<Slot> slots;
   for (const Lifetime& life : lifetimes(program)) {
     const TensorType& type = program.tensor(life.tensor).type;
-    const Dim bytes = aligned(element_count(type.shape) * Dim(static_cast<std::int64_t>(size_of(type.dtype))));
+    const Dim bytes = aligned(bytes_of(type));
     const auto slot = std::find_if(slots.begin(), slots.end(), [&](const Slot& candidate) {
       return candidate.free_after < life.first &&
              (loop::never_negative(candidate.bytes - bytes) || loop::never_negative(bytes - candidate.bytes));

@@ -15,7 +15,7 @@
 
 #include "support/classifier.h"
 #include "support/program.h"
-#include "support/write_file.h"
+#include <lathe/runtime/write_file.h>
 
 using namespace lathe;
 using namespace lathe::nn;

@@ -12,6 +12,10 @@ Dim element_count(const Shape& shape) {
   return count;
 }
 
+Dim bytes_of(const TensorType& type) {
+  return element_count(type.shape) * Dim(static_cast<std::int64_t>(size_of(type.dtype)));
+}
+
 std::int64_t element_count(std::span<const std::int64_t> extents) {
   std::int64_t count = 1;
   bool overflow = false;

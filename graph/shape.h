@@ -26,6 +26,8 @@ struct TensorType {
 
 Dim element_count(const Shape& shape);
 std::int64_t element_count(std::span<const std::int64_t> extents);
+/// The memory that the elements take.
+Dim bytes_of(const TensorType& type);
 /// Distance in elements between neighbours along each axis of a row-major tensor.
 Shape row_major_strides(const Shape& shape);
 Extents evaluate(const Shape& shape, const Bindings& bindings);

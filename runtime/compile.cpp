@@ -96,27 +96,36 @@ Code code_of(const Graph& optimised, const LowerOptions& lowering, const Program
 
 }  // namespace
 
-CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump) {
+LoweredGraph lower_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump) {
   const PassOptions pass_options{.disable = options.disable, .dump = dump};
   PassResult optimised = optimise(graph, pass_options);
-  CompiledGraph out{std::move(optimised.graph), nullptr, {}, {}};
+  LoweredGraph out{.graph = std::move(optimised.graph),
+                   .lowering = {.fuse = options.fuse && pass_options.enabled("fuse"), .panels = true},
+                   .program = {},
+                   .phases = {}};
   for (const PassReport& report : optimised.reports) {
     out.phases.push_back({report.name, Milliseconds(report.time).count()});
   }
   const auto start = Clock::now();
-  const LowerOptions lowering{.fuse = options.fuse && pass_options.enabled("fuse"), .panels = true};
-  Program program = lower(out.graph, lowering);
+  out.program = lower(out.graph, out.lowering);
   out.phases.push_back({"lower", milliseconds_since(start)});
+  return out;
+}
+
+CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump) {
+  LoweredGraph lowered = lower_graph(graph, options, dump);
+  CompiledGraph out{std::move(lowered.graph), nullptr, std::move(lowered.phases), {}};
   if (options.interpret) {
-    out.executable = std::make_shared<Executable>(std::move(program));
+    out.executable = std::make_shared<Executable>(std::move(lowered.program));
     out.cache.why = "interpreted";
     return out;
   }
   const CompileOptions compiling{.instruction_set = resolve(options.instruction_set),
                                  .threads = options.threads == 0 ? usable_cpus() : options.threads,
                                  .dump = dump};
-  const Code code = code_of(out.graph, lowering, program, compiling, with_environment(options.cache), out.cache);
-  out.executable = std::make_shared<Executable>(std::move(program), code);
+  const Code code =
+      code_of(out.graph, lowered.lowering, lowered.program, compiling, with_environment(options.cache), out.cache);
+  out.executable = std::make_shared<Executable>(std::move(lowered.program), code);
   out.phases.insert(out.phases.end(), out.executable->phases().begin(), out.executable->phases().end());
   return out;
 }

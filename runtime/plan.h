@@ -11,6 +11,7 @@
 #include <lathe/runtime/extract.h>
 #include <lathe/runtime/feed_check.h>
 #include <lathe/runtime/options.h>
+#include <lathe/runtime/slots.h>
 #include <lathe/runtime/statistics.h>
 
 namespace lathe {
@@ -25,22 +26,9 @@ class Plan : public std::enable_shared_from_this<Plan> {
   struct Initialize {};
   Plan(const Graph& graph, Initialize);
 
-  /// Where an input of the program comes from: a feed, by its number; nothing for the run's seed.
-  using Input = std::optional<std::size_t>;
-  struct VariableUse {
-    NodeId node;  // the user's
-    bool read;
-    bool assigned;
-  };
   struct Symbol {
     SymbolId id;
     std::string needed_by;  // a node
-  };
-  /// An extent that could be negative for some sizes of the feeds, such as n - 5.
-  struct Doubtful {
-    Dim extent;
-    std::string node;
-    std::size_t axis;
   };
 
   bool compiled() const { return executable_ != nullptr; }
@@ -52,32 +40,24 @@ class Plan : public std::enable_shared_from_this<Plan> {
 
   const FeedCheck& feeds() const { return feeds_; }
   std::size_t feed_count() const { return feed_ids_.size(); }
-  bool uses_seed() const { return uses_seed_; }
 
   // Of a compiled plan:
   const Executable& executable() const { return *executable_; }
   const Program& program() const { return executable_->program(); }
-  const std::vector<Input>& inputs() const { return inputs_; }
-  const std::vector<VariableUse>& variables() const { return variables_; }
-  /// The meaning of each of the program's symbols in terms of the feeds'.
-  const std::vector<Dim>& symbols() const { return symbols_; }
+  const Slots& slots() const { return slots_; }
 
   ProgramStatistics statistics;
 
  private:
   void note_extents();
-  void map_slots(const Graph& optimised, const Program& program);
 
   std::vector<ValueId> feed_ids_;
   FeedCheck feeds_;
   Extraction extraction_;
   std::vector<Symbol> needed_symbols_;
-  std::vector<Doubtful> doubtful_;
+  std::vector<DoubtfulExtent> doubtful_;
   std::shared_ptr<const Executable> executable_;
-  std::vector<Input> inputs_;
-  std::vector<VariableUse> variables_;
-  std::vector<Dim> symbols_;
-  bool uses_seed_ = false;
+  Slots slots_;
 };
 
 }  // namespace lathe

@@ -115,7 +115,7 @@ Frame::Frame(const Plan& plan, VariableStore& store, bool profile) {
   input_data.resize(program.inputs.size());
   output_data.resize(program.outputs.size());
   output_step_bytes.resize(program.outputs.size());
-  for (const Plan::VariableUse& use : plan.variables()) variables.push_back(&store.at(use.node));
+  for (const Slots::VariableUse& use : plan.slots().variables) variables.push_back(&store.at(use.node));
   variable_data.resize(variables.size());
   if (profile) ticks.resize(program.steps.size() + 1);
   symbols.resize(program.symbols.size());
@@ -164,7 +164,7 @@ void SessionState::execute_steps(Plan& plan, Frame& frame, std::int64_t steps) {
   for (std::int64_t done = 0; done < steps; ++done) {
     step(plan, frame, std::nullopt);
     for (std::size_t slot = 0; slot < frame.input_data.size(); ++slot) {
-      const Plan::Input& input = plan.inputs()[slot];
+      const auto& input = plan.slots().inputs[slot];
       if (input) frame.input_data[slot] = advanced(frame.input_data[slot], frame.step_bytes[*input]);
     }
     for (std::size_t slot = 0; slot < frame.output_data.size(); ++slot) {
@@ -207,16 +207,16 @@ void SessionState::step(Plan& plan, Frame& frame, std::optional<std::uint64_t> f
   if (arguments.ticks) note_times(plan.statistics.steps, frame.ticks, std::chrono::steady_clock::now() - start);
 
   for (std::size_t slot = 0; slot < frame.variables.size(); ++slot) {
-    if (plan.variables()[slot].assigned) frame.variables[slot]->initialized = true;
+    if (plan.slots().variables[slot].assigned) frame.variables[slot]->initialized = true;
   }
-  if (plan.uses_seed() && !fixed_seed) ++seeded_runs;
+  if (plan.slots().use_seed() && !fixed_seed) ++seeded_runs;
   ++plan.statistics.runs;
   if (host.thrown) std::rethrow_exception(host.thrown);
 }
 
 void SessionState::check_variables(const Plan& plan, const Frame& frame) const {
   for (std::size_t slot = 0; slot < frame.variables.size(); ++slot) {
-    const Plan::VariableUse& use = plan.variables()[slot];
+    const Slots::VariableUse& use = plan.slots().variables[slot];
     if (use.read && !frame.variables[slot]->initialized) not_initialized(graph.node(use.node));
   }
 }
@@ -224,7 +224,7 @@ void SessionState::check_variables(const Plan& plan, const Frame& frame) const {
 void SessionState::bind_symbols(const Plan& plan, Frame& frame) const {
   frame.bound.clear();
   for (std::size_t i = 0; i < frame.symbols.size(); ++i) {
-    frame.symbols[i] = plan.symbols()[i].evaluate(frame.fed);
+    frame.symbols[i] = plan.slots().symbols[i].evaluate(frame.fed);
     frame.bound.bind(plan.program().symbols[i], frame.symbols[i]);
   }
 }
@@ -247,7 +247,7 @@ void SessionState::point(Plan& plan, Frame& frame, std::optional<std::int64_t> s
   plan.statistics.arena_bytes = arena_bytes;
   if (arena_bytes > arena_.size()) arena_.resize(std::array{arena_bytes});
   for (std::size_t slot = 0; slot < frame.input_data.size(); ++slot) {
-    const Plan::Input& input = plan.inputs()[slot];
+    const auto& input = plan.slots().inputs[slot];
     frame.input_data[slot] = input ? static_cast<const void*>(frame.views[*input].data) : &frame.seed;
   }
   for (std::size_t slot = 0; slot < frame.variables.size(); ++slot) {

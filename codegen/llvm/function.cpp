@@ -49,17 +49,6 @@ llvm::Value* FunctionEmitter::ceil_div(llvm::Value* x, std::int64_t y) {
   return y == 1 ? x : b.CreateUDiv(b.CreateNSWAdd(x, number(y - 1)), number(y));
 }
 
-void FunctionEmitter::copy(llvm::Value* to, llvm::Value* from, llvm::Align align, llvm::Value* bytes) {
-  constexpr std::int64_t whole = 64;
-  llvm::Value* most = b.CreateAnd(bytes, number(-whole));
-  const auto move = [&](llvm::Type* type, llvm::Value* at) {
-    llvm::Value* moved = b.CreateAlignedLoad(type, b.CreateInBoundsGEP(b.getInt8Ty(), from, at), align);
-    b.CreateAlignedStore(moved, b.CreateInBoundsGEP(b.getInt8Ty(), to, at), align);
-  };
-  loop(number(0), most, whole, [&](llvm::Value* at) { move(llvm::FixedVectorType::get(b.getInt8Ty(), whole), at); });
-  loop(most, bytes, 1, [&](llvm::Value* at) { move(b.getInt8Ty(), at); });
-}
-
 void FunctionEmitter::mark_loop(llvm::BranchInst* back) {
   llvm::LLVMContext& context = module.context;
   auto* no_unrolling = llvm::MDNode::get(context, llvm::MDString::get(context, "llvm.loop.unroll.disable"));

@@ -45,8 +45,6 @@ class FunctionEmitter {
     return make();
   }
   llvm::AllocaInst* stack_array(llvm::Type* type, std::uint64_t count, const char* name);
-  /// Copies so many bytes to memory that is the same or does not overlap. Calls no library: code has to run alone.
-  void copy(llvm::Value* to, llvm::Value* from, llvm::Align align, llvm::Value* bytes);
   void finish_with_return() { b.CreateRetVoid(); }
 
   ModuleEmitter& module;

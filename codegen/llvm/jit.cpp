@@ -7,6 +7,7 @@
 #include <llvm/Support/raw_ostream.h>
 
 #include <lathe/codegen/compiler.h>
+#include <lathe/codegen/llvm/library.h>
 #include <lathe/codegen/llvm/link.h>
 #include <lathe/codegen/llvm/module.h>
 #include <lathe/codegen/llvm/object.h>
@@ -99,6 +100,9 @@ class LlvmCompiler final : public Compiler {
  public:
   Code generate(const Program& program, const CompileOptions& options) const override {
     return compile_in_memory(program, options);
+  }
+  LibraryObject generate(const LibrarySpec& library, const std::vector<AotTarget>& targets) const override {
+    return emit::compile_library(library, targets);
   }
 };
 

@@ -104,6 +104,8 @@ llvm::Value* KernelEmitter::coefficient(ExprId id, llvm::Constant* value) {
   if (!memory) {
     memory = new llvm::GlobalVariable(module.module, wide->getType(), false, llvm::GlobalValue::InternalLinkage, wide,
                                       "coefficient");
+    // Which it does not: programs have this section closed to writing before they start.
+    if (module.standalone) memory->setSection(".data.rel.ro.lathe");
   }
   return b.CreateLoad(wide->getType(), memory);
 }

@@ -10,8 +10,8 @@
 
 namespace lathe::emit {
 
-ModuleEmitter::ModuleEmitter(llvm::Module& module_, const Program& program_, const Target& target_)
-    : context(module_.getContext()), module(module_), program(program_), target(target_) {
+ModuleEmitter::ModuleEmitter(llvm::Module& module_, const Program& program_, const Target& target_, bool standalone_)
+    : context(module_.getContext()), module(module_), program(program_), target(target_), standalone(standalone_) {
   module.setTargetTriple(target.target_machine->getTargetTriple().str());
   module.setDataLayout(target.target_machine->createDataLayout());
 }
@@ -19,6 +19,11 @@ ModuleEmitter::ModuleEmitter(llvm::Module& module_, const Program& program_, con
 llvm::Function* ModuleEmitter::fail() {
   if (!fail_) fail_ = emit_fail();
   return fail_;
+}
+
+llvm::Function* ModuleEmitter::copy() {
+  if (!copy_) copy_ = emit_copy();
+  return copy_;
 }
 
 std::size_t ModuleEmitter::symbol_index(SymbolId symbol) const {
@@ -112,6 +117,45 @@ llvm::Function* ModuleEmitter::emit_fail() const {
   b.CreateBr(release);
   b.SetInsertPoint(release);
   b.CreateAlignedStore(b.getInt32(0), lock, llvm::Align(4))->setAtomic(llvm::AtomicOrdering::Release);
+  b.CreateRetVoid();
+  return function;
+}
+
+// Not memcpy, so that no code needs a library.
+llvm::Function* ModuleEmitter::emit_copy() const {
+  constexpr unsigned block = 64;
+  llvm::Type* i64 = i64_type();
+  llvm::Function* function =
+      make_function("lathe_copy", llvm::Type::getVoidTy(context), {pointer_type(), pointer_type(), i64});
+  function->addFnAttr(llvm::Attribute::NoInline);
+  llvm::Value* to = function->getArg(0);
+  llvm::Value* from = function->getArg(1);
+  llvm::Value* bytes = function->getArg(2);
+  llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "entry", function));
+  auto* done = llvm::BasicBlock::Create(context, "done", function);
+  const auto copy_while = [&](llvm::Value* begin, llvm::Value* end, llvm::Type* type, unsigned step, const char* name) {
+    auto* before = b.GetInsertBlock();
+    auto* loop = llvm::BasicBlock::Create(context, name, function, done);
+    auto* after = llvm::BasicBlock::Create(context, "copied", function, done);
+    b.CreateCondBr(b.CreateICmpULT(begin, end), loop, after);
+    b.SetInsertPoint(loop);
+    llvm::PHINode* at = b.CreatePHI(i64, 2);
+    const auto address = [&](llvm::Value* base) { return b.CreateInBoundsGEP(b.getInt8Ty(), base, at); };
+    b.CreateAlignedStore(b.CreateAlignedLoad(type, address(from), llvm::Align(1)), address(to), llvm::Align(1));
+    llvm::Value* next = b.CreateNUWAdd(at, b.getInt64(step));
+    at->addIncoming(begin, before);
+    at->addIncoming(next, loop);
+    b.CreateCondBr(b.CreateICmpULT(next, end), loop, after);
+    b.SetInsertPoint(after);
+  };
+  llvm::Value* blocks = b.CreateAnd(bytes, b.getInt64(~std::uint64_t{block - 1}));
+  auto* apart = llvm::BasicBlock::Create(context, "apart", function, done);
+  b.CreateCondBr(b.CreateICmpEQ(to, from), done, apart);
+  b.SetInsertPoint(apart);
+  copy_while(b.getInt64(0), blocks, llvm::FixedVectorType::get(b.getInt8Ty(), block), block, "blocks");
+  copy_while(blocks, bytes, b.getInt8Ty(), 1, "bytes");
+  b.CreateBr(done);
+  b.SetInsertPoint(done);
   b.CreateRetVoid();
   return function;
 }

@@ -16,15 +16,20 @@ namespace lathe::emit {
 /// every tensor in memory, then the symbols' values, the address of the run's Failure, and whether one thread does it
 /// all.
 struct ModuleEmitter {
-  ModuleEmitter(llvm::Module& module, const Program& program, const Target& target);
+  /// `standalone`: for code that has nothing but what it is called with: all constants are in it, it hands nothing to
+  /// the host, and takes no time.
+  ModuleEmitter(llvm::Module& module, const Program& program, const Target& target, bool standalone = false);
 
   llvm::LLVMContext& context;
   llvm::Module& module;
   const Program& program;
   const Target& target;
+  bool standalone;
 
   /// void (Failure*, check, index, detail)
   llvm::Function* fail();
+  /// void (to, from, bytes): of memory that is the same or apart.
+  llvm::Function* copy();
 
   unsigned tensor_slot(loop::TensorId id) const { return static_cast<unsigned>(id); }
   unsigned symbol_slot(std::size_t index) const { return static_cast<unsigned>(program.tensors.size() + index); }
@@ -47,8 +52,10 @@ struct ModuleEmitter {
 
  private:
   llvm::Function* emit_fail() const;
+  llvm::Function* emit_copy() const;
 
   llvm::Function* fail_ = nullptr;
+  llvm::Function* copy_ = nullptr;
 };
 
 /// A module with a context of its own, so that it may be compiled while others are.
@@ -65,5 +72,7 @@ inline constexpr const char* entry_symbol = "lathe_program";
 /// Emits the entry point, an abi::EntryPoint called `entry_symbol`, and all kernels, spread over at most so many
 /// parts: no more than there are steps.
 std::vector<Part> emit_program(const Program& program, const Target& target, int most_parts);
+/// The same in one module, standing alone.
+void emit_standalone_program(const Program& program, const Target& target, llvm::Module& module);
 
 }  // namespace lathe::emit

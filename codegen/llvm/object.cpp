@@ -31,6 +31,11 @@ llvm::SmallVector<char, 0> generate(llvm::Module& module, Target& target, llvm::
   return out;
 }
 
+std::unique_ptr<llvm::MemoryBuffer> generate_object(llvm::Module& module, Target& target) {
+  return std::make_unique<llvm::SmallVectorMemoryBuffer>(generate(module, target, llvm::CodeGenFileType::ObjectFile),
+                                                         module.getModuleIdentifier(), false);
+}
+
 struct Timed {
   Object object;
   double optimise_ms;
@@ -48,8 +53,7 @@ Timed compile_part(llvm::Module& module, Target& target, bool listings) {
     out.object.assembly.assign(text.begin(), text.end());
   }
   const auto middle = Clock::now();
-  out.object.code = std::make_unique<llvm::SmallVectorMemoryBuffer>(
-      generate(module, target, llvm::CodeGenFileType::ObjectFile), module.getModuleIdentifier(), false);
+  out.object.code = generate_object(module, target);
   out.generate_ms = milliseconds(Clock::now() - middle);
   return out;
 }
@@ -61,6 +65,11 @@ std::string to_text(const llvm::Module& module) {
   llvm::raw_string_ostream stream(text);
   module.print(stream, nullptr);
   return text;
+}
+
+std::unique_ptr<llvm::MemoryBuffer> compile_module(llvm::Module& module, Target& target) {
+  optimise(module, target);
+  return generate_object(module, target);
 }
 
 Objects compile_parts(std::span<const Part> parts, Target& target, bool listings) {

@@ -27,6 +27,9 @@ struct Objects {
 
 std::string to_text(const llvm::Module& module);
 
+/// Optimises a module and generates its object.
+std::unique_ptr<llvm::MemoryBuffer> compile_module(llvm::Module& module, Target& target);
+
 /// Optimises the parts and generates their code, a thread each.
 Objects compile_parts(std::span<const Part> parts, Target& target, bool listings);
 

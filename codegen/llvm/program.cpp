@@ -77,7 +77,7 @@ class ProgramEmitter : public FunctionEmitter {
   }
 
   llvm::Value* constant(TensorId id, const Tensor& tensor) {
-    if (!is_embedded(tensor)) {
+    if (!module.standalone && !is_embedded(tensor)) {
       return element(field(offsetof(abi::Arguments, constants), "constants"), static_cast<std::uint32_t>(id));
     }
     const std::span<const std::byte> bytes = tensor.bytes();
@@ -127,6 +127,7 @@ class ProgramEmitter : public FunctionEmitter {
   }
 
   void note_ticks(std::size_t index) {
+    if (module.standalone) return;
     llvm::Value* ticks = field(offsetof(abi::Arguments, ticks), "ticks");
     when(b.CreateIsNotNull(ticks), {}, [&] {
       b.CreateStore(b.CreateIntrinsic(b.getInt64Ty(), llvm::Intrinsic::readcyclecounter, {}),
@@ -203,6 +204,7 @@ class ProgramEmitter : public FunctionEmitter {
   }
 
   void perform(const HostStep& step, std::size_t number_) {
+    if (module.standalone) return;
     llvm::Value* host = field(offsetof(abi::Arguments, host), "host");
     when(b.CreateIsNotNull(host), {}, [&] {
       auto* type =
@@ -216,10 +218,8 @@ class ProgramEmitter : public FunctionEmitter {
 
   void perform(const CommitStep& step, std::size_t) {
     const TensorType& type = module.program.tensor(step.variable).type;
-    const llvm::Align align(size_of(type.dtype));
-    llvm::Value* bytes = dim(element_count(type.shape) * Dim(static_cast<std::int64_t>(size_of(type.dtype))));
-    copy(addresses_.at(static_cast<std::size_t>(step.variable)), addresses_.at(static_cast<std::size_t>(step.from)),
-         align, bytes);
+    b.CreateCall(module.copy(), {addresses_.at(static_cast<std::size_t>(step.variable)),
+                                 addresses_.at(static_cast<std::size_t>(step.from)), dim(bytes_of(type))});
   }
 
   void leave_if_failed() {
@@ -259,6 +259,12 @@ std::vector<Part> emit_program(const Program& program, const Target& target, int
   }
   ProgramEmitter(modules).emit();
   return parts;
+}
+
+void emit_standalone_program(const Program& program, const Target& target, llvm::Module& module) {
+  std::deque<ModuleEmitter> modules;
+  modules.emplace_back(module, program, target, true);
+  ProgramEmitter(modules).emit();
 }
 
 }  // namespace lathe::emit

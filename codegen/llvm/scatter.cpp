@@ -16,10 +16,9 @@ llvm::Function* emit_scatter(ModuleEmitter& module, const ScatterKernel& scatter
   Accesses accesses(module.program, {}, {&stage, 1});
   KernelEmitter k(module, function, accesses, {}, {&stage, 1});
   if (scatter.base != scatter.out) {
-    llvm::Value* bytes = k.dim(element_count(out.type.shape) * Dim(static_cast<std::int64_t>(size_of(out.type.dtype))));
-    const llvm::Align align(size_of(out.type.dtype));
+    llvm::Value* bytes = k.dim(bytes_of(out.type));
     // The memory plan may have given both one place.
-    k.copy(k.tensor(scatter.out), k.tensor(scatter.base), align, bytes);
+    k.b.CreateCall(module.copy(), {k.tensor(scatter.out), k.tensor(scatter.base), bytes});
   }
   // Lanes that cannot meet in one element may go together.
   const bool apart = !scatter.axes.empty() && accesses.step(before.id, scatter.axes.back()) == Dim(1);

@@ -17,6 +17,29 @@ namespace {
 
 using Features = llvm::StringMap<bool, llvm::MallocAllocator>;
 
+void initialize_all_targets() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeAllTargetInfos();
+    llvm::InitializeAllTargets();
+    llvm::InitializeAllTargetMCs();
+    llvm::InitializeAllAsmPrinters();
+    llvm::InitializeAllAsmParsers();  // of the wrappers' few lines of assembly
+  });
+}
+
+void add_machine(Target& out, const std::string& triple) {
+  std::string error;
+  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target) throw CompileError(fmt::format("finding a code generator for {}: {}", triple, error));
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  options.MCOptions.AsmVerbose = true;  // listings say where registers are spilled
+  out.target_machine.reset(target->createTargetMachine(triple, out.cpu, out.features, options, llvm::Reloc::PIC_,
+                                                       llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default, true));
+  if (!out.target_machine) throw CompileError(fmt::format("LLVM has no code generator for {}", triple));
+}
+
 }  // namespace
 
 void unwrap(llvm::Error error, std::string_view doing) {
@@ -50,15 +73,32 @@ Target make_target(InstructionSet set) {
     out.features = fmt::format("{}", fmt::join(features, ","));
     out.has_fma = out.has_rounding = !triple.isX86() || out.set != InstructionSet::portable;
   }
-  std::string error;
-  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(triple.str(), error);
-  if (!target) throw CompileError("finding this machine's code generator: " + error);
-  llvm::TargetOptions options;
-  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
-  options.MCOptions.AsmVerbose = true;  // listings say where registers are spilled
-  out.target_machine.reset(target->createTargetMachine(triple.str(), out.cpu, out.features, options, llvm::Reloc::PIC_,
-                                                       llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default, true));
-  if (!out.target_machine) throw CompileError(fmt::format("LLVM has no code generator for {}", triple.str()));
+  add_machine(out, triple.str());
+  return out;
+}
+
+Target make_target(AotTarget asked) {
+  if (asked == AotTarget::native) return make_target(resolve(InstructionSet::native));
+  initialize_all_targets();
+  Target out;
+  out.set = asked == AotTarget::aarch64     ? InstructionSet::neon
+            : asked == AotTarget::x86_64_v4 ? InstructionSet::avx512
+                                            : InstructionSet::avx2;
+  out.machine = machine_model(out.set);
+  out.cpu = asked == AotTarget::aarch64 ? "generic" : to_string(asked);
+  out.has_fma = out.has_rounding = true;
+  add_machine(out, asked == AotTarget::aarch64 ? "aarch64-linux-gnu" : "x86_64-linux-gnu");
+  return out;
+}
+
+Target make_baseline_target() {
+  initialize_all_targets();
+  Target out;
+  out.set = InstructionSet::portable;
+  out.machine = machine_model(out.set);
+  out.cpu = "x86-64";
+  out.has_fma = out.has_rounding = false;
+  add_machine(out, "x86_64-linux-gnu");
   return out;
 }
 

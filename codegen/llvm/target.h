@@ -7,6 +7,7 @@
 #include <llvm/Support/Error.h>
 #include <llvm/Target/TargetMachine.h>
 
+#include <lathe/codegen/library.h>
 #include <lathe/codegen/machine.h>
 #include <lathe/graph/error.h>
 
@@ -25,6 +26,10 @@ struct Target {
 
 /// Describes this host with no more than `set`, which it has.
 Target make_target(InstructionSet set);
+/// Describes any CPU of a kind, for code that Linux runs.
+Target make_target(AotTarget target);
+/// x86-64 without anything beyond it: what code is made for that must run before it is known what the CPU has.
+Target make_baseline_target();
 
 /// The value, or a CompileError: "linking compiled code: <LLVM's message>".
 template <class T>

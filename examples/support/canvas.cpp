@@ -10,7 +10,7 @@
 
 #include <lathe/graph/error.h>
 
-#include "write_file.h"
+#include <lathe/runtime/write_file.h>
 
 namespace lathe::examples {
 namespace {

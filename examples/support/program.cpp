@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include "write_file.h"
+#include <lathe/runtime/write_file.h>
 
 namespace lathe::examples {
 
@@ -49,7 +49,7 @@ int run_training_program(int argc, char** argv, const std::string& description,
   app.add_option("--out", arguments.out, "Folder for the pictures");
   app.add_option("--json", arguments.json, "File for the figures of the run");
   app.add_flag("--explain", arguments.explain, "Say what the training step's kernels do, and what they took");
-  app.add_option("--instruction-set", arguments.instruction_set, "native, portable, avx2 or avx512");
+  app.add_option("--instruction-set", arguments.instruction_set, "native, portable, avx2, avx512 or neon");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

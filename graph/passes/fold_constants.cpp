@@ -12,7 +12,7 @@ using Tensors = std::vector<std::shared_ptr<const Tensor>>;
 std::optional<std::int64_t> bytes_of(std::span<const TensorType> types) {
   Dim bytes;
   for (const TensorType& type : types) {
-    bytes = bytes + element_count(type.shape) * Dim(static_cast<std::int64_t>(size_of(type.dtype)));
+    bytes = bytes + bytes_of(type);
   }
   return bytes.as_constant();
 }

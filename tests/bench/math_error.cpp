@@ -19,8 +19,8 @@
 #include <lathe/runtime/cpus.h>
 #include <lathe/runtime/session.h>
 
+#include <lathe/runtime/write_file.h>
 #include "../../examples/support/program.h"
-#include "../../examples/support/write_file.h"
 
 using namespace lathe;
 
@@ -142,6 +142,6 @@ int main(int argc, char** argv) {
       fmt::print("{:<10}{:>12.3f}   {:.9g}\n", function.name, worst.ulps, worst.at);
       figures[function.name] = {{"ulp", worst.ulps}, {"at", worst.at}};
     }
-    if (!json.empty()) examples::write_file(json, figures.dump(2) + "\n");
+    if (!json.empty()) write_file(json, figures.dump(2) + "\n");
   });
 }

@@ -12,8 +12,8 @@
 
 #include <lathe/graph/error.h>
 
+#include <lathe/runtime/write_file.h>
 #include "../../examples/support/program.h"
-#include "../../examples/support/write_file.h"
 #include "chart.h"
 #include "support/report.h"
 
@@ -189,11 +189,11 @@ void write_report(const std::vector<std::filesystem::path>& inputs, const std::f
   for (const Json& report : reports) {
     const std::string program = text(report, "program");
     const std::string picture = fmt::format("{}/{}.svg", charts, program);
-    examples::write_file(page.parent_path() / picture, chart(report));
+    write_file(page.parent_path() / picture, chart(report));
     out += fmt::format("\n## {}\n\n{}\n\n![Chart of {}]({})\n\n{}", program, text(report, "about"), program, picture,
                        results_table(report.at("results")));
   }
-  examples::write_file(page, out);
+  write_file(page, out);
 }
 
 }  // namespace

@@ -12,12 +12,13 @@
 using namespace lathe;
 
 TEST_CASE("instruction sets have names, which parse back") {
-  for (const InstructionSet set :
-       {InstructionSet::native, InstructionSet::portable, InstructionSet::avx2, InstructionSet::avx512}) {
+  for (const InstructionSet set : {InstructionSet::native, InstructionSet::portable, InstructionSet::avx2,
+                                   InstructionSet::avx512, InstructionSet::neon}) {
     CHECK(parse_instruction_set(to_string(set)) == set);
   }
   CHECK_THROWS_WITH_AS(parse_instruction_set("avx3"),
-                       "unknown instruction set 'avx3': it is one of native, portable, avx2, avx512", CompileError);
+                       "unknown instruction set 'avx3': it is one of native, portable, avx2, avx512, neon",
+                       CompileError);
 }
 
 TEST_CASE("native is the best set that the CPU has, and any other is itself or not available") {
@@ -25,7 +26,7 @@ TEST_CASE("native is the best set that the CPU has, and any other is itself or n
   CHECK(native != InstructionSet::native);
   CHECK(is_available(native));
   CHECK(resolve(InstructionSet::portable) == InstructionSet::portable);
-  for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512}) {
+  for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512, InstructionSet::neon}) {
     if (is_available(set)) {
       CHECK(resolve(set) == set);
       CHECK(native >= set);

@@ -10,8 +10,8 @@
 #include <lathe/runtime/cpus.h>
 #include <lathe/runtime/session.h>
 
+#include <lathe/runtime/write_file.h>
 #include "../../../examples/support/program.h"
-#include "../../../examples/support/write_file.h"
 #include "copy.h"
 #include "fma_peak.h"
 
@@ -79,7 +79,7 @@ int run_benchmark(int argc, char** argv, const std::string& program, const std::
     setting.fma_peak_gflops = fma_peak_gflops();
     describe_machine(setting, report);
     body(setting, report);
-    if (setting.json) examples::write_file(*setting.json, report.json().dump(2) + "\n");
+    if (setting.json) write_file(*setting.json, report.json().dump(2) + "\n");
   });
 }
 

@@ -1,4 +1,4 @@
-#include "write_file.h"
+#include <lathe/runtime/write_file.h>
 
 #include <unistd.h>
 
@@ -10,11 +10,11 @@
 
 #include <lathe/graph/error.h>
 
-namespace lathe::examples {
+namespace lathe {
 
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
   const auto fail = [&](const std::error_code& error) {
-    throw Error(fmt::format("'{}' cannot be written: {}", path.string(), error.message()));
+    throw DataError(fmt::format("'{}' cannot be written: {}", path.string(), error.message()));
   };
   std::error_code error;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
@@ -35,4 +35,4 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
   fail(error);
 }
 
-}  // namespace lathe::examples
+}  // namespace lathe
