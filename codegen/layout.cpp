@@ -175,10 +175,14 @@ std::int64_t panel_columns(const TensorType& variable) {
   return suits && rows >= least_bytes / bytes / columns ? panel : 0;
 }
 
+Extents panel_extents(std::span<const std::int64_t> matrix, std::int64_t panel) {
+  return {matrix[1] / panel, matrix[0], panel};
+}
+
 Tensor to_panels(const TensorView& matrix, std::int64_t panel) {
   const std::int64_t rows = matrix.shape[0];
   const std::int64_t columns = matrix.shape[1];
-  Tensor out(matrix.dtype, {columns / panel, rows, panel});
+  Tensor out(matrix.dtype, panel_extents(matrix.shape, panel));
   const auto bytes = static_cast<std::int64_t>(size_of(matrix.dtype));
   for_each_run(rows, columns, panel, [&](std::int64_t from, std::int64_t to) {
     std::memcpy(out.bytes().data() + to * bytes, matrix.data + from * bytes, static_cast<std::size_t>(panel * bytes));

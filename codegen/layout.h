@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include <lathe/codegen/program.h>
 
@@ -12,6 +13,9 @@ namespace lathe {
 
 /// The columns of a panel in which a variable of this type is stored; 0: it is stored in row-major order.
 std::int64_t panel_columns(const TensorType& variable);
+
+/// The extents of such a matrix in panels.
+Extents panel_extents(std::span<const std::int64_t> matrix, std::int64_t panel);
 
 /// A row-major matrix in panels of so many columns, and back.
 Tensor to_panels(const TensorView& matrix, std::int64_t panel);

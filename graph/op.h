@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <optional>
 #include <span>
@@ -138,6 +139,23 @@ struct BadSample {
   std::string error;
 };
 
+using Samples = std::vector<Sample>;
+using BadSamples = std::vector<BadSample>;
+
+/// A list that a function makes whenever somebody asks for it: only tests do, and every process would pay for it.
+template <class List>
+class Lazy {
+ public:
+  Lazy() = default;
+  template <std::invocable Make>
+  Lazy(Make make) : make_(std::move(make)) {}
+
+  List operator()() const { return make_ ? make_() : List{}; }
+
+ private:
+  std::function<List()> make_;
+};
+
 using GradientRule = std::function<Values(const GradientContext&)>;
 
 /// The definition of one operation; everything that Lathe knows of it.
@@ -157,8 +175,8 @@ struct OpSpec {
   std::function<void(loop::Body&)> lower = {};
   std::vector<Rewrite> rewrites = {};
   std::string onnx = {};
-  std::vector<Sample> samples = {};
-  std::vector<BadSample> bad_samples = {};
+  Lazy<Samples> samples = {};
+  Lazy<BadSamples> bad_samples = {};
 };
 
 /// A registered OpSpec. Ops are namespace-scope constants, registered when the library is loaded.

@@ -82,12 +82,13 @@ std::vector<Sample> samples(bool (*beats)(double, double)) {
            .whole = along(1)}};
 }
 
-const std::vector<BadSample> bad_positions = {
-    {.in = {{DType::f32, {2, 3}}}, .attributes = {{"axis", std::int64_t{2}}}, .error = "axis 2 is outside [-2, 2)"},
-    {.in = {{DType::f32, {}}}, .error = "a scalar has no axis -1"},
-    {.in = {{DType::f32, {2, 0}}}, .error = "axis 1 of x [2, 0] is empty"},
-    {.in = {{DType::boolean, {2}}}, .error = "is of numbers, and x is bool: cast it first"},
-};
+BadSamples bad_positions() {
+  return {
+      {.in = {{DType::f32, {2, 3}}}, .attributes = {{"axis", std::int64_t{2}}}, .error = "axis 2 is outside [-2, 2)"},
+      {.in = {{DType::f32, {}}}, .error = "a scalar has no axis -1"},
+      {.in = {{DType::f32, {2, 0}}}, .error = "axis 1 of x [2, 0] is empty"},
+      {.in = {{DType::boolean, {2}}}, .error = "is of numbers, and x is bool: cast it first"}};
+}
 
 Value position(const Op& op, const Value& x, std::int64_t axis, bool keep_dims, std::source_location where) {
   return x.graph().apply(
@@ -106,7 +107,7 @@ const Op op::argmax{{
     .infer = infer_position,
     .not_differentiable = "its result is an index",
     .lower = [](loop::Body& body) { lower_position(body, loop::ReduceOp::max); },
-    .samples = samples([](double a, double b) { return a > b; }),
+    .samples = [] { return samples([](double a, double b) { return a > b; }); },
     .bad_samples = bad_positions,
 }};
 
@@ -120,7 +121,7 @@ const Op op::argmin{{
     .infer = infer_position,
     .not_differentiable = "its result is an index",
     .lower = [](loop::Body& body) { lower_position(body, loop::ReduceOp::min); },
-    .samples = samples([](double a, double b) { return a < b; }),
+    .samples = [] { return samples([](double a, double b) { return a < b; }); },
     .bad_samples = bad_positions,
 }};
 

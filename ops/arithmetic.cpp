@@ -126,8 +126,8 @@ const Op add{{
     .lower = [](loop::Body& body) { body.yield(body.in(0) + body.in(1)); },
     .rewrites = {{"x + -0", add_zero}},
     .onnx = "Add",
-    .samples = binary_samples([](double a, double b) { return a + b; }, true, {}, {}),
-    .bad_samples = binary_bad_samples(),
+    .samples = [] { return binary_samples([](double a, double b) { return a + b; }, true, {}, {}); },
+    .bad_samples = binary_bad_samples,
 }};
 
 const Op sub{{
@@ -141,8 +141,8 @@ const Op sub{{
     .lower = [](loop::Body& body) { body.yield(body.in(0) - body.in(1)); },
     .rewrites = {neutral("x - 0", 0, false)},
     .onnx = "Sub",
-    .samples = binary_samples([](double a, double b) { return a - b; }, true, {}, {}),
-    .bad_samples = binary_bad_samples(),
+    .samples = [] { return binary_samples([](double a, double b) { return a - b; }, true, {}, {}); },
+    .bad_samples = binary_bad_samples,
 }};
 
 const Op mul{{
@@ -156,8 +156,8 @@ const Op mul{{
     .lower = [](loop::Body& body) { body.yield(body.in(0) * body.in(1)); },
     .rewrites = {neutral("x * 1", 1, true)},
     .onnx = "Mul",
-    .samples = binary_samples([](double a, double b) { return a * b; }, true, {}, {}),
-    .bad_samples = binary_bad_samples(),
+    .samples = [] { return binary_samples([](double a, double b) { return a * b; }, true, {}, {}); },
+    .bad_samples = binary_bad_samples,
 }};
 
 const Op div{{
@@ -175,11 +175,14 @@ const Op div{{
     .lower = [](loop::Body& body) { body.yield(body.in(0) / body.in(1)); },
     .rewrites = {neutral("x / 1", 1, false)},
     .onnx = "Div",
-    .samples = binary_samples([](double a, double b) { return a / b; }, false, {}, {.low = 0.5, .high = 3}),
-    .bad_samples = {{.in = {{DType::i32, {2}}, {DType::i32, {2}}},
-                     .error = "divides floats, and input 0 is i32 [2]: use floor_div, or cast it first"},
-                    {.in = {{DType::f32, {2, 3}}, {DType::f32, {4, 3}}},
-                     .error = "shapes [2, 3] and [4, 3] do not broadcast"}},
+    .samples =
+        [] { return binary_samples([](double a, double b) { return a / b; }, false, {}, {.low = 0.5, .high = 3}); },
+    .bad_samples = []() -> BadSamples {
+      return {
+          {.in = {{DType::i32, {2}}, {DType::i32, {2}}},
+           .error = "divides floats, and input 0 is i32 [2]: use floor_div, or cast it first"},
+          {.in = {{DType::f32, {2, 3}}, {DType::f32, {4, 3}}}, .error = "shapes [2, 3] and [4, 3] do not broadcast"}};
+    },
 }};
 
 const Op pow{{
@@ -193,8 +196,13 @@ const Op pow{{
     .lower = [](loop::Body& body) { body.yield(loop::pow(body.in(0), body.in(1))); },
     .rewrites = {neutral("x ^ 1", 1, false)},
     .onnx = "Pow",
-    .samples = binary_samples([](double a, double b) { return std::pow(a, b); }, false, {.low = 0.5, .high = 3}, {}),
-    .bad_samples = {{.in = {{DType::i32, {2}}, {DType::i32, {2}}}, .error = "wants f32 or f64"}},
+    .samples =
+        [] {
+          return binary_samples([](double a, double b) { return std::pow(a, b); }, false, {.low = 0.5, .high = 3}, {});
+        },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::i32, {2}}, {DType::i32, {2}}}, .error = "wants f32 or f64"}};
+    },
 }};
 
 const Op maximum{{
@@ -207,8 +215,8 @@ const Op maximum{{
     .gradient = [](const GradientContext& g) { return chosen_gradient(g, g.in(0) >= g.in(1)); },
     .lower = [](loop::Body& body) { body.yield(loop::max(body.in(0), body.in(1))); },
     .onnx = "Max",
-    .samples = binary_samples([](double a, double b) { return std::max(a, b); }, true, {}, {}),
-    .bad_samples = binary_bad_samples(),
+    .samples = [] { return binary_samples([](double a, double b) { return std::max(a, b); }, true, {}, {}); },
+    .bad_samples = binary_bad_samples,
 }};
 
 const Op minimum{{
@@ -221,8 +229,8 @@ const Op minimum{{
     .gradient = [](const GradientContext& g) { return chosen_gradient(g, g.in(0) <= g.in(1)); },
     .lower = [](loop::Body& body) { body.yield(loop::min(body.in(0), body.in(1))); },
     .onnx = "Min",
-    .samples = binary_samples([](double a, double b) { return std::min(a, b); }, true, {}, {}),
-    .bad_samples = binary_bad_samples(),
+    .samples = [] { return binary_samples([](double a, double b) { return std::min(a, b); }, true, {}, {}); },
+    .bad_samples = binary_bad_samples,
 }};
 
 const Op floor_div{{
@@ -235,8 +243,12 @@ const Op floor_div{{
     .gradient = no_flow,
     .lower = [](loop::Body& body) { body.yield(loop::floor_div(body.in(0), body.in(1))); },
     .rewrites = {},
-    .samples = binary_samples([](double a, double b) { return std::floor(a / b); }, true, {}, {.low = 0.5, .high = 3}),
-    .bad_samples = binary_bad_samples(),
+    .samples =
+        [] {
+          return binary_samples([](double a, double b) { return std::floor(a / b); }, true, {},
+                                {.low = 0.5, .high = 3});
+        },
+    .bad_samples = binary_bad_samples,
 }};
 
 const Op mod{{
@@ -251,8 +263,11 @@ const Op mod{{
     .lower = [](loop::Body& body) { body.yield(loop::mod(body.in(0), body.in(1))); },
     .onnx = "Mod",
     .samples =
-        binary_samples([](double a, double b) { return a - b * std::floor(a / b); }, true, {}, {.low = 0.5, .high = 3}),
-    .bad_samples = binary_bad_samples(),
+        [] {
+          return binary_samples([](double a, double b) { return a - b * std::floor(a / b); }, true, {},
+                                {.low = 0.5, .high = 3});
+        },
+    .bad_samples = binary_bad_samples,
 }};
 
 }  // namespace op

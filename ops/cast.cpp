@@ -52,15 +52,17 @@ const Op cast{{
     .rewrites = {{"cast to the same dtype",
                   [](const RewriteContext& context) { return input_if_same_type(context, 0); }}},
     .onnx = "Cast",
-    .samples = {cast_sample(DType::f32, DType::f64, -2, 2, unchanged),
-                cast_sample(DType::f64, DType::f32, -2, 2, unchanged),
-                cast_sample(DType::f32, DType::i32, -5, 5, [](double x) { return std::trunc(x); }),
-                cast_sample(DType::f64, DType::i64, -1e6, 1e6, [](double x) { return std::trunc(x); }),
-                cast_sample(DType::f32, DType::u8, -400, 400, saturated_u8),
-                cast_sample(DType::u8, DType::f32, 0, 256, unchanged),
-                cast_sample(DType::i64, DType::u8, -1000, 1000, [](double x) { return x - 256 * std::floor(x / 256); }),
-                cast_sample(DType::i32, DType::boolean, -2, 2, [](double x) { return x != 0 ? 1.0 : 0.0; }),
-                cast_sample(DType::boolean, DType::f32, 0, 2, unchanged)},
+    .samples = []() -> Samples {
+      return {cast_sample(DType::f32, DType::f64, -2, 2, unchanged),
+              cast_sample(DType::f64, DType::f32, -2, 2, unchanged),
+              cast_sample(DType::f32, DType::i32, -5, 5, [](double x) { return std::trunc(x); }),
+              cast_sample(DType::f64, DType::i64, -1e6, 1e6, [](double x) { return std::trunc(x); }),
+              cast_sample(DType::f32, DType::u8, -400, 400, saturated_u8),
+              cast_sample(DType::u8, DType::f32, 0, 256, unchanged),
+              cast_sample(DType::i64, DType::u8, -1000, 1000, [](double x) { return x - 256 * std::floor(x / 256); }),
+              cast_sample(DType::i32, DType::boolean, -2, 2, [](double x) { return x != 0 ? 1.0 : 0.0; }),
+              cast_sample(DType::boolean, DType::f32, 0, 2, unchanged)};
+    },
 }};
 
 const Op identity{{
@@ -74,7 +76,9 @@ const Op identity{{
     .lower = [](loop::Body& body) { body.yield(body.in(0)); },
     .rewrites = {{"identity", [](const RewriteContext& context) { return input_if_same_type(context, 0); }}},
     .onnx = "Identity",
-    .samples = {{.in = {{.shape = {dim("n"), 2}}}, .scalar = same}},
+    .samples = []() -> Samples {
+      return {{.in = {{.shape = {dim("n"), 2}}}, .scalar = same}};
+    },
 }};
 
 const Op stop_gradient{{
@@ -87,7 +91,9 @@ const Op stop_gradient{{
     .gradient = no_flow,
     .lower = [](loop::Body& body) { body.yield(body.in(0)); },
     .rewrites = {{"stop_gradient", [](const RewriteContext& context) { return input_if_same_type(context, 0); }}},
-    .samples = {{.in = {{.shape = {dim("n"), 2}, .differentiate = false}}, .scalar = same}},
+    .samples = []() -> Samples {
+      return {{.in = {{.shape = {dim("n"), 2}, .differentiate = false}}, .scalar = same}};
+    },
 }};
 
 }  // namespace op

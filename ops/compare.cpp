@@ -32,7 +32,7 @@ OpSpec comparison(std::string name, std::string doc, loop::Expr (*build)(loop::E
   const SampleInput integers{.dtype = DType::i32, .shape = {dim("n")}, .low = -2, .high = 2};
   const SampleInput row{.shape = {dim("n")}};
   const SampleInput column{.shape = {3, 1}};
-  OpSpec spec{
+  return {
       .name = std::move(name),
       .doc = std::move(doc),
       .kind = Kind::elementwise,
@@ -42,14 +42,17 @@ OpSpec comparison(std::string name, std::string doc, loop::Expr (*build)(loop::E
       .not_differentiable = "its result is bools",
       .lower = [build](loop::Body& body) { body.yield(build(body.in(0), body.in(1))); },
       .onnx = std::move(onnx),
-      .samples = {{.in = {integers, integers}, .scalar = reference}, {.in = {row, column}, .scalar = reference}},
-      .bad_samples = {{.in = {{DType::f32, {2}}, {DType::f64, {2}}}, .error = "dtypes differ: f32 [2] and f64 [2]"},
-                      {.in = {{DType::f32, {2}}, {DType::f32, {3}}}, .error = "shapes [2] and [3] do not broadcast"}},
+      .samples = [=]() -> Samples {
+        return {{.in = {integers, integers}, .scalar = reference}, {.in = {row, column}, .scalar = reference}};
+      },
+      .bad_samples = [of_bools]() -> BadSamples {
+        BadSamples bad = {
+            {.in = {{DType::f32, {2}}, {DType::f64, {2}}}, .error = "dtypes differ: f32 [2] and f64 [2]"},
+            {.in = {{DType::f32, {2}}, {DType::f32, {3}}}, .error = "shapes [2] and [3] do not broadcast"}};
+        if (!of_bools) bad.push_back({.in = {{DType::boolean, {2}}, {DType::boolean, {2}}}, .error = "wants numbers"});
+        return bad;
+      },
   };
-  if (!of_bools) {
-    spec.bad_samples.push_back({.in = {{DType::boolean, {2}}, {DType::boolean, {2}}}, .error = "wants numbers"});
-  }
-  return spec;
 }
 
 loop::Expr build_equal(loop::Expr a, loop::Expr b) {
@@ -132,8 +135,12 @@ const Op logical_and{{
     .lower = [](loop::Body& body) { body.yield(body.in(0) & body.in(1)); },
     .rewrites = {neutral_bool("x and true", true)},
     .onnx = "And",
-    .samples = {{.in = {bools, some_bools}, .scalar = [](std::span<const double> x) { return x[0] * x[1]; }}},
-    .bad_samples = {{.in = {{DType::boolean, {2}}, {DType::f32, {2}}}, .error = "wants bools, and input 1 is f32 [2]"}},
+    .samples = []() -> Samples {
+      return {{.in = {bools, some_bools}, .scalar = [](std::span<const double> x) { return x[0] * x[1]; }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::boolean, {2}}, {DType::f32, {2}}}, .error = "wants bools, and input 1 is f32 [2]"}};
+    },
 }};
 
 const Op logical_or{{
@@ -147,8 +154,12 @@ const Op logical_or{{
     .lower = [](loop::Body& body) { body.yield(body.in(0) | body.in(1)); },
     .rewrites = {neutral_bool("x or false", false)},
     .onnx = "Or",
-    .samples = {{.in = {bools, some_bools}, .scalar = [](std::span<const double> x) { return std::max(x[0], x[1]); }}},
-    .bad_samples = {{.in = {{DType::i32, {2}}, {DType::boolean, {2}}}, .error = "wants bools, and input 0 is i32 [2]"}},
+    .samples = []() -> Samples {
+      return {{.in = {bools, some_bools}, .scalar = [](std::span<const double> x) { return std::max(x[0], x[1]); }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::i32, {2}}, {DType::boolean, {2}}}, .error = "wants bools, and input 0 is i32 [2]"}};
+    },
 }};
 
 const Op logical_not{{
@@ -163,8 +174,12 @@ const Op logical_not{{
     .rewrites = {{"not not x",
                   [](const RewriteContext& context) { return input_of(context.inputs[0], op::logical_not); }}},
     .onnx = "Not",
-    .samples = {{.in = {bools}, .scalar = [](std::span<const double> x) { return 1 - x[0]; }}},
-    .bad_samples = {{.in = {{DType::f32, {2}}}, .error = "wants bools, and input 0 is f32 [2]"}},
+    .samples = []() -> Samples {
+      return {{.in = {bools}, .scalar = [](std::span<const double> x) { return 1 - x[0]; }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {2}}}, .error = "wants bools, and input 0 is f32 [2]"}};
+    },
 }};
 
 const Op select{{
@@ -178,14 +193,18 @@ const Op select{{
     .lower = [](loop::Body& body) { body.yield(loop::select(body.in(0), body.in(1), body.in(2))); },
     .rewrites = {{"select by a known condition", select_known}, {"select between equals", select_same}},
     .onnx = "Where",
-    .samples = {{.in = {bools, {.shape = {3, dim("n")}}, {.shape = {dim("n")}}},
-                 .scalar = [](std::span<const double> x) { return x[0] != 0 ? x[1] : x[2]; }},
-                {.in = {some_bools, {.dtype = DType::i64, .shape = {1}}, {.dtype = DType::i64, .shape = {dim("n")}}},
-                 .scalar = [](std::span<const double> x) { return x[0] != 0 ? x[1] : x[2]; }}},
-    .bad_samples = {{.in = {{DType::f32, {2}}, {DType::f32, {2}}, {DType::f32, {2}}}, .error = "wants bools"},
-                    {.in = {{DType::boolean, {2}}, {DType::f32, {2}}, {DType::i32, {2}}}, .error = "dtypes differ"},
-                    {.in = {{DType::boolean, {4}}, {DType::f32, {2}}, {DType::f32, {2}}},
-                     .error = "shapes [4] and [2] do not broadcast"}},
+    .samples = []() -> Samples {
+      return {{.in = {bools, {.shape = {3, dim("n")}}, {.shape = {dim("n")}}},
+               .scalar = [](std::span<const double> x) { return x[0] != 0 ? x[1] : x[2]; }},
+              {.in = {some_bools, {.dtype = DType::i64, .shape = {1}}, {.dtype = DType::i64, .shape = {dim("n")}}},
+               .scalar = [](std::span<const double> x) { return x[0] != 0 ? x[1] : x[2]; }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {2}}, {DType::f32, {2}}, {DType::f32, {2}}}, .error = "wants bools"},
+              {.in = {{DType::boolean, {2}}, {DType::f32, {2}}, {DType::i32, {2}}}, .error = "dtypes differ"},
+              {.in = {{DType::boolean, {4}}, {DType::f32, {2}}, {DType::f32, {2}}},
+               .error = "shapes [4] and [2] do not broadcast"}};
+    },
 }};
 
 }  // namespace op

@@ -99,45 +99,46 @@ Array reference_concat(std::span<const Array> x) {
 
 namespace op {
 
-const Op concat{
-    {
-        .name = "concat",
-        .doc = "The inputs one after the other along an axis.",
-        .kind = Kind::view,
-        .min_inputs = 1,
-        .max_inputs = SIZE_MAX,
-        .attributes = {{"axis", "Along which.", {}}},
-        .infer = infer_concat,
-        .gradient = concat_gradient,
-        .lower = lower_concat,
-        .rewrites = {{"concat of one", [](const RewriteContext& context) { return input_if_same_type(context, 0); }}},
-        .onnx = "Concat",
-        .samples = {{.in = {{.shape = {2, dim("n")}}, {.shape = {2, 3}}, {.shape = {2, dim("n")}}},
-                     .attributes = {{"axis", std::int64_t{-1}}},
-                     .whole = reference_concat},
-                    {.in = {{.shape = {2, 0}}, {.shape = {2, 0}}, {.shape = {2, 4}}},
-                     .attributes = {{"axis", std::int64_t{1}}},
-                     .whole = reference_concat},
-                    {.in = {{.dtype = DType::i64, .shape = {2, dim("n")}},
-                            {.dtype = DType::i64, .shape = {dim("m"), dim("n")}}},
-                     .attributes = {{"axis", std::int64_t{0}}},
-                     .whole =
-                         [](std::span<const Array> x) {
-                           Array out{{2 + x[1].shape[0], x[0].shape[1]}, x[0].data};
-                           out.data.insert(out.data.end(), x[1].data.begin(), x[1].data.end());
-                           return out;
-                         }}},
-        .bad_samples = {{.in = {{DType::f32, {2, 3}}, {DType::f32, {3, 4}}},
-                         .attributes = {{"axis", std::int64_t{1}}},
-                         .error =
-                             "input 0 is f32 [2, 3], input 1 is f32 [3, 4]: all extents but that of axis 1 must agree"},
-                        {.in = {{DType::f32, {2}}, {DType::i32, {2}}},
-                         .attributes = {{"axis", std::int64_t{0}}},
-                         .error = "dtypes differ"},
-                        {.in = {{DType::f32, {2}}, {DType::f32, {2, 2}}},
-                         .attributes = {{"axis", std::int64_t{0}}},
-                         .error = "must agree"}},
-    }};
+const Op concat{{
+    .name = "concat",
+    .doc = "The inputs one after the other along an axis.",
+    .kind = Kind::view,
+    .min_inputs = 1,
+    .max_inputs = SIZE_MAX,
+    .attributes = {{"axis", "Along which.", {}}},
+    .infer = infer_concat,
+    .gradient = concat_gradient,
+    .lower = lower_concat,
+    .rewrites = {{"concat of one", [](const RewriteContext& context) { return input_if_same_type(context, 0); }}},
+    .onnx = "Concat",
+    .samples = []() -> Samples {
+      return {
+          {.in = {{.shape = {2, dim("n")}}, {.shape = {2, 3}}, {.shape = {2, dim("n")}}},
+           .attributes = {{"axis", std::int64_t{-1}}},
+           .whole = reference_concat},
+          {.in = {{.shape = {2, 0}}, {.shape = {2, 0}}, {.shape = {2, 4}}},
+           .attributes = {{"axis", std::int64_t{1}}},
+           .whole = reference_concat},
+          {.in = {{.dtype = DType::i64, .shape = {2, dim("n")}}, {.dtype = DType::i64, .shape = {dim("m"), dim("n")}}},
+           .attributes = {{"axis", std::int64_t{0}}},
+           .whole = [](std::span<const Array> x) {
+             Array out{{2 + x[1].shape[0], x[0].shape[1]}, x[0].data};
+             out.data.insert(out.data.end(), x[1].data.begin(), x[1].data.end());
+             return out;
+           }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {2, 3}}, {DType::f32, {3, 4}}},
+               .attributes = {{"axis", std::int64_t{1}}},
+               .error = "input 0 is f32 [2, 3], input 1 is f32 [3, 4]: all extents but that of axis 1 must agree"},
+              {.in = {{DType::f32, {2}}, {DType::i32, {2}}},
+               .attributes = {{"axis", std::int64_t{0}}},
+               .error = "dtypes differ"},
+              {.in = {{DType::f32, {2}}, {DType::f32, {2, 2}}},
+               .attributes = {{"axis", std::int64_t{0}}},
+               .error = "must agree"}};
+    },
+}};
 
 }  // namespace op
 

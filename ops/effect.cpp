@@ -57,7 +57,9 @@ const Op print{{
     .infer = same_as_input,
     .gradient = pass_through,
     .lower = [](loop::Body& body) { body.yield(body.in(0)); },
-    .samples = {{.in = {{.shape = {dim("n")}}}, .attributes = {{"message", std::string("x:")}}, .scalar = same}},
+    .samples = []() -> Samples {
+      return {{.in = {{.shape = {dim("n")}}}, .attributes = {{"message", std::string("x:")}}, .scalar = same}};
+    },
 }};
 
 // A check belongs to the value that it lets through and fuses like any arithmetic on it; so it is no effect to fusion.
@@ -71,8 +73,10 @@ const Op assert_all_finite{{
     .infer = float_like_input,
     .gradient = pass_through,
     .lower = lower_assert_all_finite,
-    .samples = {{.in = {{.shape = {dim("n"), 2}}}, .scalar = same}},
-    .bad_samples = float_bad_samples(),
+    .samples = []() -> Samples {
+      return {{.in = {{.shape = {dim("n"), 2}}}, .scalar = same}};
+    },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op check_labels{{
@@ -85,15 +89,19 @@ const Op check_labels{{
     .infer = infer_labels,
     .not_differentiable = "labels are integers",
     .lower = lower_check_labels,
-    .samples = {{.in = {{.dtype = DType::i32, .shape = {dim("n")}, .low = 0, .high = 10}},
-                 .attributes = {{"classes", Shape{10}}},
-                 .scalar = same},
-                {.in = {{.dtype = DType::u8, .shape = {dim("n")}, .low = 0, .high = 3}},
-                 .attributes = {{"classes", Shape{300}}},
-                 .scalar = same}},
-    .bad_samples = {{.in = {{DType::f32, {2}}},
-                     .attributes = {{"classes", Shape{10}}},
-                     .error = "labels are integers, and input 0 is f32 [2]"}},
+    .samples = []() -> Samples {
+      return {{.in = {{.dtype = DType::i32, .shape = {dim("n")}, .low = 0, .high = 10}},
+               .attributes = {{"classes", Shape{10}}},
+               .scalar = same},
+              {.in = {{.dtype = DType::u8, .shape = {dim("n")}, .low = 0, .high = 3}},
+               .attributes = {{"classes", Shape{300}}},
+               .scalar = same}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {2}}},
+               .attributes = {{"classes", Shape{10}}},
+               .error = "labels are integers, and input 0 is f32 [2]"}};
+    },
 }};
 
 const Op group{{
@@ -105,7 +113,7 @@ const Op group{{
     },
     .gradient = no_inputs,
     .lower = [](loop::Body& body) { body.yield(body.constant(DType::boolean, 1)); },
-    .samples = {{.in = {}, .scalar = [](std::span<const double>) { return 1.0; }}},
+    .samples = []() -> Samples { return {{.in = {}, .scalar = [](std::span<const double>) { return 1.0; }}}; },
 }};
 
 const Op with_dependencies{{
@@ -117,7 +125,7 @@ const Op with_dependencies{{
     .infer = same_as_input,
     .gradient = pass_through,
     .lower = [](loop::Body& body) { body.yield(body.in(0)); },
-    .samples = {{.in = {{.shape = {dim("n")}}}, .scalar = same}},
+    .samples = []() -> Samples { return {{.in = {{.shape = {dim("n")}}}, .scalar = same}}; },
 }};
 
 }  // namespace op

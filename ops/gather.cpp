@@ -186,15 +186,19 @@ const Op op::gather{{
     .gradient = gather_gradient,
     .lower = lower_gather,
     .onnx = "Gather",
-    .samples = {gather_sample({5, 3}, {dim("n")}, 4, 0), gather_sample({5, dim("n")}, {2, 2}, 4, 0, DType::i32),
-                gather_sample({2, 4, 3}, {3}, 3, 1), gather_sample({2, 4}, {}, 3, 1),
-                gather_sample({dim("n"), 4}, {2, 3}, 3, 1, DType::u8)},
-    .bad_samples = {{.in = {{DType::f32, {5, 3}}, {DType::f32, {2}}}, .error = "indices are integers, not f32"},
-                    {.in = {{DType::f32, {}}, {DType::i64, {2}}}, .error = "a scalar has no axis 0"},
-                    {.in = {{DType::f32, {0, 3}}, {DType::i64, {2}}}, .error = "axis 0 of x [0, 3] is empty"},
-                    {.in = {{DType::f32, {5, 3}}, {DType::i64, {2}}},
-                     .attributes = {{"axis", std::int64_t{2}}},
-                     .error = "axis 2 is outside [-2, 2): the input has rank 2"}},
+    .samples = []() -> Samples {
+      return {gather_sample({5, 3}, {dim("n")}, 4, 0), gather_sample({5, dim("n")}, {2, 2}, 4, 0, DType::i32),
+              gather_sample({2, 4, 3}, {3}, 3, 1), gather_sample({2, 4}, {}, 3, 1),
+              gather_sample({dim("n"), 4}, {2, 3}, 3, 1, DType::u8)};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {5, 3}}, {DType::f32, {2}}}, .error = "indices are integers, not f32"},
+              {.in = {{DType::f32, {}}, {DType::i64, {2}}}, .error = "a scalar has no axis 0"},
+              {.in = {{DType::f32, {0, 3}}, {DType::i64, {2}}}, .error = "axis 0 of x [0, 3] is empty"},
+              {.in = {{DType::f32, {5, 3}}, {DType::i64, {2}}},
+               .attributes = {{"axis", std::int64_t{2}}},
+               .error = "axis 2 is outside [-2, 2): the input has rank 2"}};
+    },
 }};
 
 const Op op::scatter_add{{
@@ -208,21 +212,25 @@ const Op op::scatter_add{{
       return {g.dy(), {}, lathe::gather(g.dy(), g.in(1))};
     },
     .lower = lower_scatter_add,
-    .samples = {scatter_sample({5, 3}, {dim("n")}, {dim("n"), 3}, 4),
-                scatter_sample({4, dim("n")}, {7}, {7, dim("n")}, 3), scatter_sample({3}, {2, 2}, {2, 2}, 2),
-                scatter_sample({3, 2}, {}, {2}, 2)},
-    .bad_samples = {{.in = {{DType::f32, {5, 3}}, {DType::i64, {2}}, {DType::f32, {2, 4}}},
-                     .error = "updates [2, 4] do not fit: base [5, 3] and indices [2] need [2, 3]"},
-                    {.in = {{DType::f32, {5, 3}}, {DType::i64, {2}}, {DType::f32, {3}}},
-                     .error = "updates [3] do not fit: base [5, 3] and indices [2] need [2, 3]"},
-                    {.in = {{DType::f32, {5}}, {DType::f32, {2}}, {DType::f32, {2}}},
-                     .error = "indices are integers, not f32"},
-                    {.in = {{DType::f32, {5}}, {DType::i64, {2}}, {DType::f64, {2}}},
-                     .error = "dtypes differ: base is f32, updates is f64"},
-                    {.in = {{DType::boolean, {5}}, {DType::i64, {2}}, {DType::boolean, {2}}},
-                     .error = "adds numbers, and base is bool: cast it first"},
-                    {.in = {{DType::f32, {}}, {DType::i64, {2}}, {DType::f32, {2}}},
-                     .error = "base is a scalar and has no rows"}},
+    .samples = []() -> Samples {
+      return {scatter_sample({5, 3}, {dim("n")}, {dim("n"), 3}, 4),
+              scatter_sample({4, dim("n")}, {7}, {7, dim("n")}, 3), scatter_sample({3}, {2, 2}, {2, 2}, 2),
+              scatter_sample({3, 2}, {}, {2}, 2)};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {
+          {.in = {{DType::f32, {5, 3}}, {DType::i64, {2}}, {DType::f32, {2, 4}}},
+           .error = "updates [2, 4] do not fit: base [5, 3] and indices [2] need [2, 3]"},
+          {.in = {{DType::f32, {5, 3}}, {DType::i64, {2}}, {DType::f32, {3}}},
+           .error = "updates [3] do not fit: base [5, 3] and indices [2] need [2, 3]"},
+          {.in = {{DType::f32, {5}}, {DType::f32, {2}}, {DType::f32, {2}}}, .error = "indices are integers, not f32"},
+          {.in = {{DType::f32, {5}}, {DType::i64, {2}}, {DType::f64, {2}}},
+           .error = "dtypes differ: base is f32, updates is f64"},
+          {.in = {{DType::boolean, {5}}, {DType::i64, {2}}, {DType::boolean, {2}}},
+           .error = "adds numbers, and base is bool: cast it first"},
+          {.in = {{DType::f32, {}}, {DType::i64, {2}}, {DType::f32, {2}}},
+           .error = "base is a scalar and has no rows"}};
+    },
 }};
 
 Value gather(Value x, Value indices, std::int64_t axis, std::source_location where) {

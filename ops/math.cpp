@@ -29,8 +29,8 @@ const Op exp{{
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() * g.y()}; },
     .lower = [](loop::Body& body) { body.yield(loop::exp(body.in(0))); },
     .onnx = "Exp",
-    .samples = unary_samples([](double x) { return std::exp(x); }, -2, 2),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::exp(x); }, -2, 2); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op expm1{{
@@ -42,8 +42,8 @@ const Op expm1{{
     .infer = float_like_input,
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() * lathe::exp(g.in(0))}; },
     .lower = [](loop::Body& body) { body.yield(loop::expm1(body.in(0))); },
-    .samples = unary_samples([](double x) { return std::expm1(x); }, -2, 2),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::expm1(x); }, -2, 2); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op log{{
@@ -56,8 +56,8 @@ const Op log{{
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() / g.in(0)}; },
     .lower = [](loop::Body& body) { body.yield(loop::log(body.in(0))); },
     .onnx = "Log",
-    .samples = unary_samples([](double x) { return std::log(x); }, 0.25, 4),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::log(x); }, 0.25, 4); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op log1p{{
@@ -69,8 +69,8 @@ const Op log1p{{
     .infer = float_like_input,
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() / (1 + g.in(0))}; },
     .lower = [](loop::Body& body) { body.yield(loop::log1p(body.in(0))); },
-    .samples = unary_samples([](double x) { return std::log1p(x); }, -0.5, 2),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::log1p(x); }, -0.5, 2); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op sqrt{{
@@ -83,8 +83,8 @@ const Op sqrt{{
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() * 0.5 / g.y()}; },
     .lower = [](loop::Body& body) { body.yield(loop::sqrt(body.in(0))); },
     .onnx = "Sqrt",
-    .samples = unary_samples([](double x) { return std::sqrt(x); }, 0.25, 4),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::sqrt(x); }, 0.25, 4); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op rsqrt{{
@@ -96,8 +96,8 @@ const Op rsqrt{{
     .infer = float_like_input,
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() * -0.5 * (g.y() * g.y() * g.y())}; },
     .lower = [](loop::Body& body) { body.yield(1.0 / loop::sqrt(body.in(0))); },
-    .samples = unary_samples([](double x) { return 1 / std::sqrt(x); }, 0.25, 4),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return 1 / std::sqrt(x); }, 0.25, 4); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op sin{{
@@ -110,8 +110,8 @@ const Op sin{{
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() * lathe::cos(g.in(0))}; },
     .lower = [](loop::Body& body) { body.yield(loop::sin(body.in(0))); },
     .onnx = "Sin",
-    .samples = unary_samples([](double x) { return std::sin(x); }, -6, 6),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::sin(x); }, -6, 6); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op cos{{
@@ -124,8 +124,8 @@ const Op cos{{
     .gradient = [](const GradientContext& g) -> Values { return {-(g.dy() * lathe::sin(g.in(0)))}; },
     .lower = [](loop::Body& body) { body.yield(loop::cos(body.in(0))); },
     .onnx = "Cos",
-    .samples = unary_samples([](double x) { return std::cos(x); }, -6, 6),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::cos(x); }, -6, 6); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op tanh{{
@@ -138,8 +138,8 @@ const Op tanh{{
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() * (1 - lathe::square(g.y()))}; },
     .lower = [](loop::Body& body) { body.yield(loop::tanh(body.in(0))); },
     .onnx = "Tanh",
-    .samples = unary_samples([](double x) { return std::tanh(x); }, -3, 3),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::tanh(x); }, -3, 3); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op sigmoid{{
@@ -152,8 +152,8 @@ const Op sigmoid{{
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() * (g.y() * (1 - g.y()))}; },
     .lower = [](loop::Body& body) { body.yield(loop::sigmoid(body.in(0))); },
     .onnx = "Sigmoid",
-    .samples = unary_samples([](double x) { return 1 / (1 + std::exp(-x)); }, -6, 6),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return 1 / (1 + std::exp(-x)); }, -6, 6); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op softplus{{
@@ -166,8 +166,8 @@ const Op softplus{{
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() * lathe::sigmoid(g.in(0))}; },
     .lower = [](loop::Body& body) { body.yield(loop::softplus(body.in(0))); },
     .onnx = "Softplus",
-    .samples = unary_samples([](double x) { return std::log1p(std::exp(x)); }, -6, 6),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::log1p(std::exp(x)); }, -6, 6); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op erf{{
@@ -182,8 +182,8 @@ const Op erf{{
     },
     .lower = [](loop::Body& body) { body.yield(loop::erf(body.in(0))); },
     .onnx = "Erf",
-    .samples = unary_samples([](double x) { return std::erf(x); }, -3, 3),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::erf(x); }, -3, 3); },
+    .bad_samples = float_bad_samples,
 }};
 
 }  // namespace op

@@ -77,8 +77,8 @@ const Op neg{{
     .lower = [](loop::Body& body) { body.yield(-body.in(0)); },
     .rewrites = {{"neg(neg(x))", [](const RewriteContext& context) { return input_of(context.inputs[0], op::neg); }}},
     .onnx = "Neg",
-    .samples = with_integers(unary_samples([](double x) { return -x; }, -2, 2)),
-    .bad_samples = number_bad_samples(),
+    .samples = [] { return with_integers(unary_samples([](double x) { return -x; }, -2, 2)); },
+    .bad_samples = [] { return number_bad_samples(); },
 }};
 
 const Op abs{{
@@ -91,8 +91,8 @@ const Op abs{{
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() * lathe::sign(g.in(0))}; },
     .lower = [](loop::Body& body) { body.yield(loop::abs(body.in(0))); },
     .onnx = "Abs",
-    .samples = with_integers(unary_samples([](double x) { return std::abs(x); }, -2, 2)),
-    .bad_samples = number_bad_samples(),
+    .samples = [] { return with_integers(unary_samples([](double x) { return std::abs(x); }, -2, 2)); },
+    .bad_samples = [] { return number_bad_samples(); },
 }};
 
 const Op sign{{
@@ -105,8 +105,8 @@ const Op sign{{
     .gradient = no_flow,
     .lower = [](loop::Body& body) { body.yield(lower_sign(body.in(0))); },
     .onnx = "Sign",
-    .samples = with_integers(unary_samples(reference_sign, -2, 2)),
-    .bad_samples = number_bad_samples(),
+    .samples = [] { return with_integers(unary_samples(reference_sign, -2, 2)); },
+    .bad_samples = [] { return number_bad_samples(); },
 }};
 
 const Op square{{
@@ -118,8 +118,8 @@ const Op square{{
     .infer = number_like_input,
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() * 2 * g.in(0)}; },
     .lower = [](loop::Body& body) { body.yield(body.in(0) * body.in(0)); },
-    .samples = with_integers(unary_samples([](double x) { return x * x; }, -2, 2)),
-    .bad_samples = number_bad_samples(),
+    .samples = [] { return with_integers(unary_samples([](double x) { return x * x; }, -2, 2)); },
+    .bad_samples = [] { return number_bad_samples(); },
 }};
 
 const Op reciprocal{{
@@ -132,8 +132,8 @@ const Op reciprocal{{
     .gradient = [](const GradientContext& g) -> Values { return {-(g.dy() * lathe::square(g.y()))}; },
     .lower = [](loop::Body& body) { body.yield(1.0 / body.in(0)); },
     .onnx = "Reciprocal",
-    .samples = unary_samples([](double x) { return 1 / x; }, 0.5, 4),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return 1 / x; }, 0.5, 4); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op relu{{
@@ -147,8 +147,8 @@ const Op relu{{
     .lower = [](loop::Body& body) { body.yield(loop::max(body.in(0), body.constant(body.out_type().dtype, 0))); },
     .rewrites = {{"relu(relu(x))", keep_input<op::relu>}},
     .onnx = "Relu",
-    .samples = with_integers(unary_samples([](double x) { return std::max(x, 0.0); }, -2, 2)),
-    .bad_samples = number_bad_samples(),
+    .samples = [] { return with_integers(unary_samples([](double x) { return std::max(x, 0.0); }, -2, 2)); },
+    .bad_samples = [] { return number_bad_samples(); },
 }};
 
 const Op floor{{
@@ -162,8 +162,8 @@ const Op floor{{
     .lower = [](loop::Body& body) { body.yield(loop::floor(body.in(0))); },
     .rewrites = {{"floor(floor(x))", keep_input<op::floor>}},
     .onnx = "Floor",
-    .samples = unary_samples([](double x) { return std::floor(x); }, -4, 4),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::floor(x); }, -4, 4); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op ceil{{
@@ -177,8 +177,8 @@ const Op ceil{{
     .lower = [](loop::Body& body) { body.yield(loop::ceil(body.in(0))); },
     .rewrites = {{"ceil(ceil(x))", keep_input<op::ceil>}},
     .onnx = "Ceil",
-    .samples = unary_samples([](double x) { return std::ceil(x); }, -4, 4),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::ceil(x); }, -4, 4); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op round{{
@@ -192,8 +192,8 @@ const Op round{{
     .lower = [](loop::Body& body) { body.yield(loop::round(body.in(0))); },
     .rewrites = {{"round(round(x))", keep_input<op::round>}},
     .onnx = "Round",
-    .samples = unary_samples([](double x) { return std::nearbyint(x); }, -4, 4),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return unary_samples([](double x) { return std::nearbyint(x); }, -4, 4); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op isnan{{
@@ -206,8 +206,8 @@ const Op isnan{{
     .not_differentiable = "its result is bools",
     .lower = [](loop::Body& body) { body.yield(loop::is_nan(body.in(0))); },
     .onnx = "IsNaN",
-    .samples = test_samples([](double x) { return std::isnan(x) ? 1.0 : 0.0; }),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return test_samples([](double x) { return std::isnan(x) ? 1.0 : 0.0; }); },
+    .bad_samples = float_bad_samples,
 }};
 
 const Op isfinite{{
@@ -219,8 +219,8 @@ const Op isfinite{{
     .infer = test_of_float,
     .not_differentiable = "its result is bools",
     .lower = [](loop::Body& body) { body.yield(loop::is_finite(body.in(0))); },
-    .samples = test_samples([](double x) { return std::isfinite(x) ? 1.0 : 0.0; }),
-    .bad_samples = float_bad_samples(),
+    .samples = [] { return test_samples([](double x) { return std::isfinite(x) ? 1.0 : 0.0; }); },
+    .bad_samples = float_bad_samples,
 }};
 
 }  // namespace op

@@ -137,8 +137,11 @@ const Op random_uniform{{
     .infer = infer_random,
     .gradient = no_flow,
     .lower = lower_uniform,
-    .samples = random_samples({{"low", -1.0}, {"high", 2.5}}),
-    .bad_samples = random_bad_samples(unit_interval),
+    .samples =
+        [] {
+          return random_samples({{"low", -1.0}, {"high", 2.5}});
+        },
+    .bad_samples = [] { return random_bad_samples(unit_interval); },
 }};
 
 const Op random_normal{{
@@ -151,8 +154,11 @@ const Op random_normal{{
     .infer = infer_random,
     .gradient = no_flow,
     .lower = lower_normal,
-    .samples = random_samples({{"mean", 0.5}, {"deviation", 2.0}}),
-    .bad_samples = random_bad_samples(standard_normal),
+    .samples =
+        [] {
+          return random_samples({{"mean", 0.5}, {"deviation", 2.0}});
+        },
+    .bad_samples = [] { return random_bad_samples(standard_normal); },
 }};
 
 const Op random_truncated_normal{{
@@ -165,8 +171,11 @@ const Op random_truncated_normal{{
     .infer = infer_random,
     .gradient = no_flow,
     .lower = lower_truncated_normal,
-    .samples = random_samples({{"mean", 0.5}, {"deviation", 2.0}}),
-    .bad_samples = random_bad_samples(standard_normal),
+    .samples =
+        [] {
+          return random_samples({{"mean", 0.5}, {"deviation", 2.0}});
+        },
+    .bad_samples = [] { return random_bad_samples(standard_normal); },
 }};
 
 }  // namespace op

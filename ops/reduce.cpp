@@ -264,19 +264,20 @@ const Op op::extent{{
           const loop::Expr count = body.extent(body.attribute<Shape>("dim").front());
           body.yield(loop::cast(body.out_type().dtype, count));
         },
-    .samples = {{.in = {},
-                 .attributes = {{"dim", Shape{12}}, {"dtype", DType::f32}},
-                 .whole =
-                     [](std::span<const Array>) {
-                       return Array{{}, {12}};
-                     }},
-                {.in = {},
-                 .attributes = {{"dim", Shape{7}}},
-                 .whole =
-                     [](std::span<const Array>) {
-                       return Array{{}, {7}};
-                     }}},
-    .bad_samples = {{.in = {}, .attributes = {{"dim", Shape{}}}, .error = "takes one extent"}},
+    .samples = []() -> Samples {
+      return {{.in = {},
+               .attributes = {{"dim", Shape{12}}, {"dtype", DType::f32}},
+               .whole =
+                   [](std::span<const Array>) {
+                     return Array{{}, {12}};
+                   }},
+              {.in = {}, .attributes = {{"dim", Shape{7}}}, .whole = [](std::span<const Array>) {
+                 return Array{{}, {7}};
+               }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {}, .attributes = {{"dim", Shape{}}}, .error = "takes one extent"}};
+    },
 }};
 
 const Op op::sum{{
@@ -290,13 +291,16 @@ const Op op::sum{{
     .gradient = sum_gradient,
     .lower = lower_reduction<loop::ReduceOp::sum>,
     .onnx = "ReduceSum",
-    .samples = {sample({.shape = {3, dim("n")}}, {}, false, 0, added),
-                sample({.shape = {3, dim("n")}}, {1}, false, 0, added),
-                sample({.shape = {dim("n"), 3}}, {0}, true, 0, added),
-                sample({.shape = {2, 3, 4}}, {-1, 0}, false, 0, added), sample({.shape = {}}, {}, false, 0, added),
-                sample({.dtype = DType::u8, .shape = {33}, .low = 0, .high = 255}, {}, false, 0, added),
-                sample({.dtype = DType::boolean, .shape = {dim("n")}, .low = 0, .high = 1}, {}, false, 0, added)},
-    .bad_samples = bad_axes(DType::f32),
+    .samples = []() -> Samples {
+      return {sample({.shape = {3, dim("n")}}, {}, false, 0, added),
+              sample({.shape = {3, dim("n")}}, {1}, false, 0, added),
+              sample({.shape = {dim("n"), 3}}, {0}, true, 0, added),
+              sample({.shape = {2, 3, 4}}, {-1, 0}, false, 0, added),
+              sample({.shape = {}}, {}, false, 0, added),
+              sample({.dtype = DType::u8, .shape = {33}, .low = 0, .high = 255}, {}, false, 0, added),
+              sample({.dtype = DType::boolean, .shape = {dim("n")}, .low = 0, .high = 1}, {}, false, 0, added)};
+    },
+    .bad_samples = [] { return bad_axes(DType::f32); },
 }};
 
 const Op op::mean{{
@@ -310,12 +314,17 @@ const Op op::mean{{
     .gradient = mean_gradient,
     .lower = lower_mean,
     .onnx = "ReduceMean",
-    .samples = {sample({.shape = {33}}, {}, false, 0, added, divide_by_count),
-                sample({.shape = {dim("n"), 9}}, {1}, false, 0, added, divide_by_count),
-                sample({.shape = {7, dim("n")}}, {0}, true, 0, added, divide_by_count),
-                sample({.shape = {2, 3, 4}}, {0, 2}, false, 0, added, divide_by_count)},
+    .samples = []() -> Samples {
+      return {sample({.shape = {33}}, {}, false, 0, added, divide_by_count),
+              sample({.shape = {dim("n"), 9}}, {1}, false, 0, added, divide_by_count),
+              sample({.shape = {7, dim("n")}}, {0}, true, 0, added, divide_by_count),
+              sample({.shape = {2, 3, 4}}, {0, 2}, false, 0, added, divide_by_count)};
+    },
     .bad_samples =
-        bad_axes_and(DType::f32, {.in = {{DType::i32, {2}}}, .error = "is of floats, and x is i32: cast it first"}),
+        [] {
+          return bad_axes_and(DType::f32,
+                              {.in = {{DType::i32, {2}}}, .error = "is of floats, and x is i32: cast it first"});
+        },
 }};
 
 const Op op::prod{{
@@ -329,12 +338,14 @@ const Op op::prod{{
     .gradient = prod_gradient,
     .lower = lower_reduction<loop::ReduceOp::prod>,
     .onnx = "ReduceProd",
-    .samples = {sample({.shape = {9}, .low = 0.5, .high = 1.5}, {}, false, 1, multiplied),
-                sample({.shape = {dim("n"), 5}, .low = -1.5, .high = 1.5}, {1}, false, 1, multiplied),
-                sample({.shape = {2, 3, 2}}, {0, -1}, true, 1, multiplied),
-                sample({.shape = {2, 3}, .values = {0, 2, 3, 0, 0, 5}}, {1}, false, 1, multiplied),
-                sample({.dtype = DType::i32, .shape = {5}, .low = -4, .high = 4}, {}, false, 1, multiplied)},
-    .bad_samples = bad_axes(DType::f32),
+    .samples = []() -> Samples {
+      return {sample({.shape = {9}, .low = 0.5, .high = 1.5}, {}, false, 1, multiplied),
+              sample({.shape = {dim("n"), 5}, .low = -1.5, .high = 1.5}, {1}, false, 1, multiplied),
+              sample({.shape = {2, 3, 2}}, {0, -1}, true, 1, multiplied),
+              sample({.shape = {2, 3}, .values = {0, 2, 3, 0, 0, 5}}, {1}, false, 1, multiplied),
+              sample({.dtype = DType::i32, .shape = {5}, .low = -4, .high = 4}, {}, false, 1, multiplied)};
+    },
+    .bad_samples = [] { return bad_axes(DType::f32); },
 }};
 
 const Op op::reduce_max{{
@@ -348,12 +359,17 @@ const Op op::reduce_max{{
     .gradient = extremum_gradient,
     .lower = lower_reduction<loop::ReduceOp::max>,
     .onnx = "ReduceMax",
-    .samples = {sample({.shape = {33}}, {}, false, -infinity, larger),
-                sample({.shape = {dim("n"), 9}}, {1}, false, -infinity, larger),
-                sample({.shape = {5, dim("n")}}, {0}, true, -infinity, larger),
-                sample({.dtype = DType::i32, .shape = {17}, .low = -9, .high = 9}, {}, false, -infinity, larger)},
-    .bad_samples = bad_axes_and(
-        DType::f32, {.in = {{DType::boolean, {2}}}, .error = "is of numbers, and x is bool: use any or all"}),
+    .samples = []() -> Samples {
+      return {sample({.shape = {33}}, {}, false, -infinity, larger),
+              sample({.shape = {dim("n"), 9}}, {1}, false, -infinity, larger),
+              sample({.shape = {5, dim("n")}}, {0}, true, -infinity, larger),
+              sample({.dtype = DType::i32, .shape = {17}, .low = -9, .high = 9}, {}, false, -infinity, larger)};
+    },
+    .bad_samples =
+        [] {
+          return bad_axes_and(DType::f32,
+                              {.in = {{DType::boolean, {2}}}, .error = "is of numbers, and x is bool: use any or all"});
+        },
 }};
 
 const Op op::reduce_min{{
@@ -367,12 +383,17 @@ const Op op::reduce_min{{
     .gradient = extremum_gradient,
     .lower = lower_reduction<loop::ReduceOp::min>,
     .onnx = "ReduceMin",
-    .samples = {sample({.shape = {33}}, {}, false, infinity, smaller),
-                sample({.shape = {dim("n"), 9}}, {1}, false, infinity, smaller),
-                sample({.shape = {5, dim("n")}}, {0}, true, infinity, smaller),
-                sample({.dtype = DType::i64, .shape = {17}, .low = -9, .high = 9}, {}, false, infinity, smaller)},
-    .bad_samples = bad_axes_and(
-        DType::f32, {.in = {{DType::boolean, {2}}}, .error = "is of numbers, and x is bool: use any or all"}),
+    .samples = []() -> Samples {
+      return {sample({.shape = {33}}, {}, false, infinity, smaller),
+              sample({.shape = {dim("n"), 9}}, {1}, false, infinity, smaller),
+              sample({.shape = {5, dim("n")}}, {0}, true, infinity, smaller),
+              sample({.dtype = DType::i64, .shape = {17}, .low = -9, .high = 9}, {}, false, infinity, smaller)};
+    },
+    .bad_samples =
+        [] {
+          return bad_axes_and(DType::f32,
+                              {.in = {{DType::boolean, {2}}}, .error = "is of numbers, and x is bool: use any or all"});
+        },
 }};
 
 const Op op::any{{
@@ -385,9 +406,14 @@ const Op op::any{{
     .infer = infer_logical,
     .not_differentiable = "its result is bool",
     .lower = lower_reduction<loop::ReduceOp::any>,
-    .samples = {sample({.dtype = DType::boolean, .shape = {5, 2}, .low = 0, .high = 1}, {1}, false, 0, either),
-                sample({.dtype = DType::boolean, .shape = {dim("n")}, .low = 0, .high = 0}, {}, true, 0, either)},
-    .bad_samples = bad_axes_and(DType::boolean, {.in = {{DType::f32, {2}}}, .error = "is of bools, and x is f32"}),
+    .samples = []() -> Samples {
+      return {sample({.dtype = DType::boolean, .shape = {5, 2}, .low = 0, .high = 1}, {1}, false, 0, either),
+              sample({.dtype = DType::boolean, .shape = {dim("n")}, .low = 0, .high = 0}, {}, true, 0, either)};
+    },
+    .bad_samples =
+        [] {
+          return bad_axes_and(DType::boolean, {.in = {{DType::f32, {2}}}, .error = "is of bools, and x is f32"});
+        },
 }};
 
 const Op op::all{{
@@ -400,9 +426,14 @@ const Op op::all{{
     .infer = infer_logical,
     .not_differentiable = "its result is bool",
     .lower = lower_reduction<loop::ReduceOp::all>,
-    .samples = {sample({.dtype = DType::boolean, .shape = {5, 2}, .low = 0, .high = 1}, {1}, false, 1, both),
-                sample({.dtype = DType::boolean, .shape = {dim("n")}, .low = 1, .high = 1}, {}, true, 1, both)},
-    .bad_samples = bad_axes_and(DType::boolean, {.in = {{DType::i32, {2}}}, .error = "is of bools, and x is i32"}),
+    .samples = []() -> Samples {
+      return {sample({.dtype = DType::boolean, .shape = {5, 2}, .low = 0, .high = 1}, {1}, false, 1, both),
+              sample({.dtype = DType::boolean, .shape = {dim("n")}, .low = 1, .high = 1}, {}, true, 1, both)};
+    },
+    .bad_samples =
+        [] {
+          return bad_axes_and(DType::boolean, {.in = {{DType::i32, {2}}}, .error = "is of bools, and x is i32"});
+        },
 }};
 
 Value extent(Graph& graph, const Dim& dim, DType dtype, std::source_location where) {

@@ -217,53 +217,55 @@ Array same_elements(const Array& x, Extents shape) {
 
 namespace op {
 
-const Op reshape{
-    {
-        .name = "reshape",
-        .doc = "The same elements in row-major order under another shape.",
-        .kind = Kind::view,
-        .min_inputs = 1,
-        .max_inputs = 1,
-        .attributes = {{"shape", "Of the result; one extent may be open.", {}}},
-        .infer = infer_reshape,
-        .gradient = reshape_gradient,
-        .lower = lower_reshape,
-        .rewrites = {{"reshape back", reshaped_back}, {"reshape of a reshape", reshape_twice}},
-        .onnx = "Reshape",
-        .samples = {{.in = {{.shape = {dim("n"), 2, 6}}},
-                     .attributes = {{"shape", Shape{dim("n"), 3, 4}}},
-                     .whole =
-                         [](std::span<const Array> x) {
-                           return same_elements(x[0], {x[0].shape[0], 3, 4});
-                         }},
-                    {.in = {{.shape = {dim("n"), 4}}},
-                     .attributes = {{"shape", Shape{2, None}}},
-                     .whole =
-                         [](std::span<const Array> x) {
-                           return same_elements(x[0], {2, 2 * x[0].shape[0]});
-                         }},
-                    {.in = {{.dtype = DType::i32, .shape = {6, 1, 4}}},
-                     .attributes = {{"shape", Shape{1, 8, 3}}},
-                     .whole =
-                         [](std::span<const Array> x) {
-                           return same_elements(x[0], {1, 8, 3});
-                         }},
-                    {.in = {{.dtype = DType::f64, .shape = {}}},
-                     .attributes = {{"shape", Shape{1, 1}}},
-                     .whole =
-                         [](std::span<const Array> x) {
-                           return same_elements(x[0], {1, 1});
-                         }}},
-        .bad_samples = {{.in = {{DType::f32, {2, 3}}},
-                         .attributes = {{"shape", Shape{4}}},
-                         .error = "[2, 3] has 6 elements, [4] has 4"},
-                        {.in = {{DType::f32, {2, 3}}},
-                         .attributes = {{"shape", Shape{4, None}}},
-                         .error = "no extent makes [4, ?] of the 6 elements of [2, 3]"},
-                        {.in = {{DType::f32, {2, 3}}},
-                         .attributes = {{"shape", Shape{None, None}}},
-                         .error = "no extent makes [?, ?] of the 6 elements of [2, 3]"}},
-    }};
+const Op reshape{{
+    .name = "reshape",
+    .doc = "The same elements in row-major order under another shape.",
+    .kind = Kind::view,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .attributes = {{"shape", "Of the result; one extent may be open.", {}}},
+    .infer = infer_reshape,
+    .gradient = reshape_gradient,
+    .lower = lower_reshape,
+    .rewrites = {{"reshape back", reshaped_back}, {"reshape of a reshape", reshape_twice}},
+    .onnx = "Reshape",
+    .samples = []() -> Samples {
+      return {{.in = {{.shape = {dim("n"), 2, 6}}},
+               .attributes = {{"shape", Shape{dim("n"), 3, 4}}},
+               .whole =
+                   [](std::span<const Array> x) {
+                     return same_elements(x[0], {x[0].shape[0], 3, 4});
+                   }},
+              {.in = {{.shape = {dim("n"), 4}}},
+               .attributes = {{"shape", Shape{2, None}}},
+               .whole =
+                   [](std::span<const Array> x) {
+                     return same_elements(x[0], {2, 2 * x[0].shape[0]});
+                   }},
+              {.in = {{.dtype = DType::i32, .shape = {6, 1, 4}}},
+               .attributes = {{"shape", Shape{1, 8, 3}}},
+               .whole =
+                   [](std::span<const Array> x) {
+                     return same_elements(x[0], {1, 8, 3});
+                   }},
+              {.in = {{.dtype = DType::f64, .shape = {}}},
+               .attributes = {{"shape", Shape{1, 1}}},
+               .whole = [](std::span<const Array> x) {
+                 return same_elements(x[0], {1, 1});
+               }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {2, 3}}},
+               .attributes = {{"shape", Shape{4}}},
+               .error = "[2, 3] has 6 elements, [4] has 4"},
+              {.in = {{DType::f32, {2, 3}}},
+               .attributes = {{"shape", Shape{4, None}}},
+               .error = "no extent makes [4, ?] of the 6 elements of [2, 3]"},
+              {.in = {{DType::f32, {2, 3}}},
+               .attributes = {{"shape", Shape{None, None}}},
+               .error = "no extent makes [?, ?] of the 6 elements of [2, 3]"}};
+    },
+}};
 
 const Op expand_dims{{
     .name = "expand_dims",
@@ -277,19 +279,22 @@ const Op expand_dims{{
     .lower = lower_expand_dims,
     .rewrites = {{"expand_dims back", reshaped_back}},
     .onnx = "Unsqueeze",
-    .samples = {{.in = {{.shape = {dim("n"), 3}}},
-                 .attributes = {{"axis", std::int64_t{-1}}},
-                 .whole =
-                     [](std::span<const Array> x) {
-                       return same_elements(x[0], {x[0].shape[0], 3, 1});
-                     }},
-                {.in = {{.shape = {dim("n"), 3}}},
-                 .attributes = {{"axis", std::int64_t{0}}},
-                 .whole =
-                     [](std::span<const Array> x) {
-                       return same_elements(x[0], {1, x[0].shape[0], 3});
-                     }}},
-    .bad_samples = {{.in = {{DType::f32, {2}}}, .attributes = {{"axis", std::int64_t{2}}}, .error = "axis 2"}},
+    .samples = []() -> Samples {
+      return {{.in = {{.shape = {dim("n"), 3}}},
+               .attributes = {{"axis", std::int64_t{-1}}},
+               .whole =
+                   [](std::span<const Array> x) {
+                     return same_elements(x[0], {x[0].shape[0], 3, 1});
+                   }},
+              {.in = {{.shape = {dim("n"), 3}}},
+               .attributes = {{"axis", std::int64_t{0}}},
+               .whole = [](std::span<const Array> x) {
+                 return same_elements(x[0], {1, x[0].shape[0], 3});
+               }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {2}}}, .attributes = {{"axis", std::int64_t{2}}}, .error = "axis 2"}};
+    },
 }};
 
 const Op squeeze{{
@@ -304,17 +309,21 @@ const Op squeeze{{
     .lower = lower_squeeze,
     .rewrites = {{"squeeze back", reshaped_back}},
     .onnx = "Squeeze",
-    .samples = {{.in = {{.shape = {dim("n"), 1, 3, 1}}},
-                 .attributes = {{"axes", Extents{-1}}},
-                 .whole =
-                     [](std::span<const Array> x) {
-                       return same_elements(x[0], {x[0].shape[0], 1, 3});
-                     }},
-                {.in = {{.shape = {1, 4, 1}}},
-                 .whole = [](std::span<const Array> x) { return same_elements(x[0], {4}); }}},
-    .bad_samples = {{.in = {{DType::f32, {2, 3}}},
-                     .attributes = {{"axes", Extents{1}}},
-                     .error = "axis 1 of [2, 3] has extent 3, not 1"}},
+    .samples = []() -> Samples {
+      return {
+          {.in = {{.shape = {dim("n"), 1, 3, 1}}},
+           .attributes = {{"axes", Extents{-1}}},
+           .whole =
+               [](std::span<const Array> x) {
+                 return same_elements(x[0], {x[0].shape[0], 1, 3});
+               }},
+          {.in = {{.shape = {1, 4, 1}}}, .whole = [](std::span<const Array> x) { return same_elements(x[0], {4}); }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {2, 3}}},
+               .attributes = {{"axes", Extents{1}}},
+               .error = "axis 1 of [2, 3] has extent 3, not 1"}};
+    },
 }};
 
 }  // namespace op

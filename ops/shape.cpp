@@ -99,28 +99,31 @@ const Op transpose{{
     .lower = lower_transpose,
     .rewrites = {{"transpose by identity", transpose_by_identity}, {"transpose of a transpose", transpose_twice}},
     .onnx = "Transpose",
-    .samples = {{.in = {{.shape = {2, dim("n"), 3}}},
-                 .attributes = {{"perm", Extents{1, 2, 0}}},
-                 .whole =
-                     [](std::span<const Array> x) {
-                       return array_of({x[0].shape[1], 3, 2}, [&](std::span<const std::int64_t> i) {
-                         return element(x[0], std::vector{i[2], i[0], i[1]});
-                       });
-                     }},
-                {.in = {{.dtype = DType::i64, .shape = {dim("n"), 5}}},
-                 .attributes = {{"perm", Extents{-1, 0}}},
-                 .whole =
-                     [](std::span<const Array> x) {
-                       return array_of({5, x[0].shape[0]}, [&](std::span<const std::int64_t> i) {
-                         return element(x[0], std::vector{i[1], i[0]});
-                       });
-                     }}},
-    .bad_samples = {{.in = {{DType::f32, {2, 3}}},
-                     .attributes = {{"perm", Extents{0}}},
-                     .error = "perm [0] names 1 axes, x [2, 3] has 2"},
-                    {.in = {{DType::f32, {2, 3}}},
-                     .attributes = {{"perm", Extents{1, -1}}},
-                     .error = "perm [1, -1] names axis 1 twice"}},
+    .samples = []() -> Samples {
+      return {{.in = {{.shape = {2, dim("n"), 3}}},
+               .attributes = {{"perm", Extents{1, 2, 0}}},
+               .whole =
+                   [](std::span<const Array> x) {
+                     return array_of({x[0].shape[1], 3, 2}, [&](std::span<const std::int64_t> i) {
+                       return element(x[0], std::vector{i[2], i[0], i[1]});
+                     });
+                   }},
+              {.in = {{.dtype = DType::i64, .shape = {dim("n"), 5}}},
+               .attributes = {{"perm", Extents{-1, 0}}},
+               .whole = [](std::span<const Array> x) {
+                 return array_of({5, x[0].shape[0]}, [&](std::span<const std::int64_t> i) {
+                   return element(x[0], std::vector{i[1], i[0]});
+                 });
+               }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {2, 3}}},
+               .attributes = {{"perm", Extents{0}}},
+               .error = "perm [0] names 1 axes, x [2, 3] has 2"},
+              {.in = {{DType::f32, {2, 3}}},
+               .attributes = {{"perm", Extents{1, -1}}},
+               .error = "perm [1, -1] names axis 1 twice"}};
+    },
 }};
 
 const Op broadcast_to{{
@@ -136,25 +139,27 @@ const Op broadcast_to{{
     .rewrites = {{"broadcast to the same shape",
                   [](const RewriteContext& context) { return input_if_same_type(context, 0); }}},
     .onnx = "Expand",
-    .samples =
-        {{.in = {{.shape = {3, 1}}},
-          .attributes = {{"shape", Shape{2, 3, 4}}},
-          .whole =
-              [](std::span<const Array> x) {
-                return array_of({2, 3, 4}, [&](std::span<const std::int64_t> i) { return x[0].data[i[1]]; });
-              }},
-         {.in = {{.shape = {dim("n")}}},
-          .attributes = {{"shape", Shape{2, dim("n")}}},
-          .whole =
-              [](std::span<const Array> x) {
-                return array_of({2, x[0].shape[0]}, [&](std::span<const std::int64_t> i) { return x[0].data[i[1]]; });
-              }}},
-    .bad_samples = {{.in = {{DType::f32, {2, 3}}},
-                     .attributes = {{"shape", Shape{3}}},
-                     .error = "[2, 3] does not broadcast to [3]"},
-                    {.in = {{DType::f32, {2, 3}}},
-                     .attributes = {{"shape", Shape{4, 3}}},
-                     .error = "[2, 3] does not broadcast to [4, 3]"}},
+    .samples = []() -> Samples {
+      return {{.in = {{.shape = {3, 1}}},
+               .attributes = {{"shape", Shape{2, 3, 4}}},
+               .whole =
+                   [](std::span<const Array> x) {
+                     return array_of({2, 3, 4}, [&](std::span<const std::int64_t> i) { return x[0].data[i[1]]; });
+                   }},
+              {.in = {{.shape = {dim("n")}}},
+               .attributes = {{"shape", Shape{2, dim("n")}}},
+               .whole = [](std::span<const Array> x) {
+                 return array_of({2, x[0].shape[0]}, [&](std::span<const std::int64_t> i) { return x[0].data[i[1]]; });
+               }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {2, 3}}},
+               .attributes = {{"shape", Shape{3}}},
+               .error = "[2, 3] does not broadcast to [3]"},
+              {.in = {{DType::f32, {2, 3}}},
+               .attributes = {{"shape", Shape{4, 3}}},
+               .error = "[2, 3] does not broadcast to [4, 3]"}};
+    },
 }};
 
 }  // namespace op

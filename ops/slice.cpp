@@ -238,32 +238,35 @@ const Op slice{{
     .lower = lower_slice,
     .rewrites = {{"slice of all", unmoved}},
     .onnx = "Slice",
-    .samples = {{.in = {{.shape = {5, 7}}},
-                 .attributes = {{"begin", Shape{1, 6}}, {"extents", Shape{3, 4}}, {"steps", Extents{1, -2}}},
-                 .whole = reference_slice},
-                {.in = {{.shape = {dim("n"), 4}}},
-                 .attributes = {{"begin", Shape{dim("n") - Dim(1), 1}},
-                                {"extents", Shape{dim("n"), 2}},
-                                {"steps", Extents{-1, 2}}},
-                 .whole =
-                     [](std::span<const Array> x) {
-                       const std::int64_t n = x[0].shape[0];
-                       return array_of({n, 2}, [&](std::span<const std::int64_t> i) {
-                         return element(x[0], std::vector{n - 1 - i[0], 1 + 2 * i[1]});
-                       });
-                     }}},
-    .bad_samples = {{.in = {{DType::f32, {5}}},
-                     .attributes = {{"begin", Shape{3}}, {"extents", Shape{3}}, {"steps", Extents{1}}},
-                     .error = "positions 3 to 5 of axis 0 are asked for, x [5] has 5 there"},
-                    {.in = {{DType::f32, {5}}},
-                     .attributes = {{"begin", Shape{1}}, {"extents", Shape{3}}, {"steps", Extents{-1}}},
-                     .error = "positions -1 to 1 of axis 0 are asked for"},
-                    {.in = {{DType::f32, {5}}},
-                     .attributes = {{"begin", Shape{1}}, {"extents", Shape{3}}, {"steps", Extents{0}}},
-                     .error = "a step is 0"},
-                    {.in = {{DType::f32, {5}}},
-                     .attributes = {{"begin", Shape{1, 1}}, {"extents", Shape{3}}, {"steps", Extents{1}}},
-                     .error = "x [5] has 1 axes, 'begin' [1, 1] has 2"}},
+    .samples = []() -> Samples {
+      return {{.in = {{.shape = {5, 7}}},
+               .attributes = {{"begin", Shape{1, 6}}, {"extents", Shape{3, 4}}, {"steps", Extents{1, -2}}},
+               .whole = reference_slice},
+              {.in = {{.shape = {dim("n"), 4}}},
+               .attributes = {{"begin", Shape{dim("n") - Dim(1), 1}},
+                              {"extents", Shape{dim("n"), 2}},
+                              {"steps", Extents{-1, 2}}},
+               .whole = [](std::span<const Array> x) {
+                 const std::int64_t n = x[0].shape[0];
+                 return array_of({n, 2}, [&](std::span<const std::int64_t> i) {
+                   return element(x[0], std::vector{n - 1 - i[0], 1 + 2 * i[1]});
+                 });
+               }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {5}}},
+               .attributes = {{"begin", Shape{3}}, {"extents", Shape{3}}, {"steps", Extents{1}}},
+               .error = "positions 3 to 5 of axis 0 are asked for, x [5] has 5 there"},
+              {.in = {{DType::f32, {5}}},
+               .attributes = {{"begin", Shape{1}}, {"extents", Shape{3}}, {"steps", Extents{-1}}},
+               .error = "positions -1 to 1 of axis 0 are asked for"},
+              {.in = {{DType::f32, {5}}},
+               .attributes = {{"begin", Shape{1}}, {"extents", Shape{3}}, {"steps", Extents{0}}},
+               .error = "a step is 0"},
+              {.in = {{DType::f32, {5}}},
+               .attributes = {{"begin", Shape{1, 1}}, {"extents", Shape{3}}, {"steps", Extents{1}}},
+               .error = "x [5] has 1 axes, 'begin' [1, 1] has 2"}};
+    },
 }};
 
 const Op pad{{
@@ -284,25 +287,28 @@ const Op pad{{
     .lower = lower_pad,
     .rewrites = {{"pad by nothing", unmoved}},
     .onnx = "Pad",
-    .samples = {{.in = {{.shape = {dim("n"), 2}}},
-                 .attributes = {{"begin", Shape{1, 0}},
-                                {"shape", Shape{dim("n") + Dim(3), 2}},
-                                {"steps", Extents{1, 1}},
-                                {"value", 0.5}},
-                 .whole = reference_pad},
-                {.in = {{.dtype = DType::i32, .shape = {3}}},
-                 .attributes = {{"begin", Shape{6}}, {"shape", Shape{9}}, {"steps", Extents{-2}}, {"value", -1.0}},
-                 .whole =
-                     [](std::span<const Array> x) {
-                       const auto& d = x[0].data;
-                       return Array{{9}, {-1, -1, d[2], -1, d[1], -1, d[0], -1, -1}};
-                     }}},
-    .bad_samples = {{.in = {{DType::f32, {5}}},
-                     .attributes = {{"begin", Shape{1}}, {"shape", Shape{5}}, {"steps", Extents{1}}},
-                     .error = "axis 0 of x [5] would lie at 1 to 5 of the result's [5]"},
-                    {.in = {{DType::f32, {5}}},
-                     .attributes = {{"begin", Shape{-1}}, {"shape", Shape{9}}, {"steps", Extents{1}}},
-                     .error = "axis 0 of x [5] would lie at -1 to 3 of the result's [9]"}},
+    .samples = []() -> Samples {
+      return {{.in = {{.shape = {dim("n"), 2}}},
+               .attributes = {{"begin", Shape{1, 0}},
+                              {"shape", Shape{dim("n") + Dim(3), 2}},
+                              {"steps", Extents{1, 1}},
+                              {"value", 0.5}},
+               .whole = reference_pad},
+              {.in = {{.dtype = DType::i32, .shape = {3}}},
+               .attributes = {{"begin", Shape{6}}, {"shape", Shape{9}}, {"steps", Extents{-2}}, {"value", -1.0}},
+               .whole = [](std::span<const Array> x) {
+                 const auto& d = x[0].data;
+                 return Array{{9}, {-1, -1, d[2], -1, d[1], -1, d[0], -1, -1}};
+               }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {5}}},
+               .attributes = {{"begin", Shape{1}}, {"shape", Shape{5}}, {"steps", Extents{1}}},
+               .error = "axis 0 of x [5] would lie at 1 to 5 of the result's [5]"},
+              {.in = {{DType::f32, {5}}},
+               .attributes = {{"begin", Shape{-1}}, {"shape", Shape{9}}, {"steps", Extents{1}}},
+               .error = "axis 0 of x [5] would lie at -1 to 3 of the result's [9]"}};
+    },
 }};
 
 }  // namespace op

@@ -56,24 +56,24 @@ const Op placeholder{{
     .onnx = "Placeholder",
 }};
 
-const Op constant{
-    {
-        .name = "constant",
-        .doc = "A tensor that is part of the graph.",
-        .kind = Kind::constant,
-        .attributes = {{"value", "The tensor.", {}}},
-        .infer = [](const InferContext& context) -> std::vector<TensorType> {
-          return {context.attribute<std::shared_ptr<const Tensor>>("value")->type()};
-        },
-        .gradient = no_inputs,
-        .onnx = "Constant",
-        .samples = {{.in = {},
-                     .attributes = {{"value", std::make_shared<const Tensor>(Tensor::from<float>({3}, {1, -2, 0.5}))}},
-                     .whole =
-                         [](std::span<const Array>) {
-                           return Array{{3}, {1, -2, 0.5}};
-                         }}},
-    }};
+const Op constant{{
+    .name = "constant",
+    .doc = "A tensor that is part of the graph.",
+    .kind = Kind::constant,
+    .attributes = {{"value", "The tensor.", {}}},
+    .infer = [](const InferContext& context) -> std::vector<TensorType> {
+      return {context.attribute<std::shared_ptr<const Tensor>>("value")->type()};
+    },
+    .gradient = no_inputs,
+    .onnx = "Constant",
+    .samples = []() -> Samples {
+      return {{.in = {},
+               .attributes = {{"value", std::make_shared<const Tensor>(Tensor::from<float>({3}, {1, -2, 0.5}))}},
+               .whole = [](std::span<const Array>) {
+                 return Array{{3}, {1, -2, 0.5}};
+               }}};
+    },
+}};
 
 const Op fill{{
     .name = "fill",
@@ -85,15 +85,19 @@ const Op fill{{
     .lower =
         [](loop::Body& body) { body.yield(body.constant(body.out_type().dtype, body.attribute<double>("value"))); },
     .onnx = "ConstantOfShape",
-    .samples = {{.in = {},
-                 .attributes = {{"dtype", DType::f32}, {"shape", Shape{dim("n"), 3}}, {"value", 0.25}},
-                 .scalar = [](std::span<const double>) { return 0.25; }},
-                {.in = {},
-                 .attributes = {{"dtype", DType::i64}, {"shape", Shape{2}}, {"value", -7.0}},
-                 .scalar = [](std::span<const double>) { return -7.0; }}},
-    .bad_samples = {{.in = {},
-                     .attributes = {{"dtype", DType::u8}, {"shape", Shape{2}}, {"value", 256.0}},
-                     .error = "the number 256 is not a value of u8"}},
+    .samples = []() -> Samples {
+      return {{.in = {},
+               .attributes = {{"dtype", DType::f32}, {"shape", Shape{dim("n"), 3}}, {"value", 0.25}},
+               .scalar = [](std::span<const double>) { return 0.25; }},
+              {.in = {},
+               .attributes = {{"dtype", DType::i64}, {"shape", Shape{2}}, {"value", -7.0}},
+               .scalar = [](std::span<const double>) { return -7.0; }}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {},
+               .attributes = {{"dtype", DType::u8}, {"shape", Shape{2}}, {"value", 256.0}},
+               .error = "the number 256 is not a value of u8"}};
+    },
 }};
 
 const Op iota{{
@@ -104,15 +108,18 @@ const Op iota{{
     .infer = infer_iota,
     .gradient = no_inputs,
     .lower = [](loop::Body& body) { body.yield(loop::cast(body.out_type().dtype, body.axis(0))); },
-    .samples = {{.in = {}, .attributes = {{"dtype", DType::i64}, {"shape", Shape{5}}}, .whole = counted},
-                {.in = {}, .attributes = {{"dtype", DType::f32}, {"shape", Shape{5}}}, .whole = counted},
-                {.in = {}, .attributes = {{"dtype", DType::i32}, {"shape", Shape{dim("n")}}}}},
-    .bad_samples = {{.in = {},
-                     .attributes = {{"dtype", DType::boolean}, {"shape", Shape{5}}},
-                     .error = "cannot count in bool"},
-                    {.in = {},
-                     .attributes = {{"dtype", DType::f32}, {"shape", Shape{5, 2}}},
-                     .error = "the shape must have one axis"}},
+    .samples = []() -> Samples {
+      return {{.in = {}, .attributes = {{"dtype", DType::i64}, {"shape", Shape{5}}}, .whole = counted},
+              {.in = {}, .attributes = {{"dtype", DType::f32}, {"shape", Shape{5}}}, .whole = counted},
+              {.in = {}, .attributes = {{"dtype", DType::i32}, {"shape", Shape{dim("n")}}}}};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {
+          {.in = {}, .attributes = {{"dtype", DType::boolean}, {"shape", Shape{5}}}, .error = "cannot count in bool"},
+          {.in = {},
+           .attributes = {{"dtype", DType::f32}, {"shape", Shape{5, 2}}},
+           .error = "the shape must have one axis"}};
+    },
 }};
 
 const Op run_seed{{

@@ -48,9 +48,11 @@ const Op variable{{
                    {"trainable", "Whether training may change it.", true}},
     .infer = infer_variable,
     .gradient = no_inputs,
-    .bad_samples = {{.in = {},
-                     .attributes = {{"dtype", DType::f32}, {"shape", Shape{dim("n")}}},
-                     .error = "a variable needs room of a known size"}},
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {},
+               .attributes = {{"dtype", DType::f32}, {"shape", Shape{dim("n")}}},
+               .error = "a variable needs room of a known size"}};
+    },
 }};
 
 const Op assign{{
@@ -65,7 +67,9 @@ const Op assign{{
       return {Value(), g.dy()};
     },
     .lower = [](loop::Body& body) { body.yield(body.in(1)); },
-    .bad_samples = {{.in = {{DType::f32, {2}}, {DType::f32, {2}}}, .error = "is not a variable"}},
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {2}}, {DType::f32, {2}}}, .error = "is not a variable"}};
+    },
 }};
 
 }  // namespace op

@@ -176,23 +176,27 @@ const Op op::windows{{
       return {apply_sum_windows(g.dy(), g.attribute<Extents>("strides"), {x[1], x[2]})};
     },
     .lower = lower_windows,
-    .samples = {windows_sample({dim("n"), 5, 7, 2}, {3, 2}, {1, 1}), windows_sample({2, 7, 6, 3}, {2, 3}, {2, 3}),
-                windows_sample({1, dim("n") + Dim(2), 6, 3}, {3, 2}, {1, 3})},
-    .bad_samples = {{.in = {{DType::f32, {28, 28}}},
-                     .attributes = {{"window", Extents{2, 2}}},
-                     .error = "takes images [N, H, W, C], and x [28, 28] has rank 2"},
-                    {.in = {{DType::f32, {1, 2, 8, 3}}},
-                     .attributes = {{"window", Extents{3, 3}}},
-                     .error = "a window spans 3 along axis 1, x [1, 2, 8, 3] has 2 there"},
-                    {.in = {{DType::f32, {1, dim("h"), 8, 3}}},
-                     .attributes = {{"window", Extents{2, 2}}, {"strides", Extents{2, 2}}},
-                     .error = "how many windows of 2 fit into h at a stride of 2 depends on more than a polynomial"},
-                    {.in = {{DType::f32, {1, 8, 8, 3}}},
-                     .attributes = {{"window", Extents{3, 3}}, {"strides", Extents{0, 1}}},
-                     .error = "'strides' [0, 1] has to be two numbers of at least 1"},
-                    {.in = {{DType::f32, {1, 8, 8, 3}}},
-                     .attributes = {{"window", Extents{3}}},
-                     .error = "'window' [3] has to be two numbers of at least 1"}},
+    .samples = []() -> Samples {
+      return {windows_sample({dim("n"), 5, 7, 2}, {3, 2}, {1, 1}), windows_sample({2, 7, 6, 3}, {2, 3}, {2, 3}),
+              windows_sample({1, dim("n") + Dim(2), 6, 3}, {3, 2}, {1, 3})};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {28, 28}}},
+               .attributes = {{"window", Extents{2, 2}}},
+               .error = "takes images [N, H, W, C], and x [28, 28] has rank 2"},
+              {.in = {{DType::f32, {1, 2, 8, 3}}},
+               .attributes = {{"window", Extents{3, 3}}},
+               .error = "a window spans 3 along axis 1, x [1, 2, 8, 3] has 2 there"},
+              {.in = {{DType::f32, {1, dim("h"), 8, 3}}},
+               .attributes = {{"window", Extents{2, 2}}, {"strides", Extents{2, 2}}},
+               .error = "how many windows of 2 fit into h at a stride of 2 depends on more than a polynomial"},
+              {.in = {{DType::f32, {1, 8, 8, 3}}},
+               .attributes = {{"window", Extents{3, 3}}, {"strides", Extents{0, 1}}},
+               .error = "'strides' [0, 1] has to be two numbers of at least 1"},
+              {.in = {{DType::f32, {1, 8, 8, 3}}},
+               .attributes = {{"window", Extents{3}}},
+               .error = "'window' [3] has to be two numbers of at least 1"}};
+    },
 }};
 
 const Op op::sum_windows{{
@@ -210,18 +214,22 @@ const Op op::sum_windows{{
                             std::source_location::current())};
     },
     .lower = lower_sum_windows,
-    .samples = {sum_sample({dim("n"), 3, 6, 3, 2, 2}, {1, 1}, {5, 7}), sum_sample({2, 3, 2, 2, 3, 3}, {2, 3}, {7, 6}),
-                sum_sample({1, 2, 3, 3, 1, 2}, {2, 2}, {6, 6}),
-                sum_sample({1, dim("n"), 2, 3, 2, 9}, {1, 3}, {dim("n") + Dim(2), 6})},
-    .bad_samples = {{.in = {{DType::f32, {1, 3, 3, 2, 2, 1}}},
-                     .attributes = {{"image", Shape{5, 4}}},
-                     .error = "an image [5, 4] has 4 windows along axis 1, x [1, 3, 3, 2, 2, 1] has 3"},
-                    {.in = {{DType::f32, {1, 3, 3, 1}}},
-                     .attributes = {{"image", Shape{5, 4}}},
-                     .error = "takes windows [N, OH, OW, height, width, C] of constant size, not f32 [1, 3, 3, 1]"},
-                    {.in = {{DType::f32, {1, 3, 3, 2, 2, 1}}},
-                     .attributes = {{"image", Shape{4}}},
-                     .error = "'image' [4] has to be a height and a width"}},
+    .samples = []() -> Samples {
+      return {sum_sample({dim("n"), 3, 6, 3, 2, 2}, {1, 1}, {5, 7}), sum_sample({2, 3, 2, 2, 3, 3}, {2, 3}, {7, 6}),
+              sum_sample({1, 2, 3, 3, 1, 2}, {2, 2}, {6, 6}),
+              sum_sample({1, dim("n"), 2, 3, 2, 9}, {1, 3}, {dim("n") + Dim(2), 6})};
+    },
+    .bad_samples = []() -> BadSamples {
+      return {{.in = {{DType::f32, {1, 3, 3, 2, 2, 1}}},
+               .attributes = {{"image", Shape{5, 4}}},
+               .error = "an image [5, 4] has 4 windows along axis 1, x [1, 3, 3, 2, 2, 1] has 3"},
+              {.in = {{DType::f32, {1, 3, 3, 1}}},
+               .attributes = {{"image", Shape{5, 4}}},
+               .error = "takes windows [N, OH, OW, height, width, C] of constant size, not f32 [1, 3, 3, 1]"},
+              {.in = {{DType::f32, {1, 3, 3, 2, 2, 1}}},
+               .attributes = {{"image", Shape{4}}},
+               .error = "'image' [4] has to be a height and a width"}};
+    },
 }};
 
 std::optional<Padding::Amounts> Padding::amounts(const Shape& image, const Extents& spans,

@@ -14,8 +14,8 @@ namespace lathe {
 ///
 /// It is made of what the code depends on and nothing else. Of the program: the graph after all passes, so that graphs
 /// which the passes make equal share code and passes need not be named; the bytes of its constants; how it was lowered;
-/// and the program's listing, because where tensors lie may depend on the order in which the process met the graph's
-/// symbols. Of Lathe:
+/// and what code and its caller have to agree on, from where tensors lie to the numbers of checks, because that may
+/// depend on the order in which the process met the graph's symbols. Of Lathe:
 /// the build ids of both its libraries, and LLVM's version. Of the machine: all that its CPU says of itself, the
 /// instruction set, and the size of a page. The number of threads, and lines of the user's source, have no part in it.
 ///

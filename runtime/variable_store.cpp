@@ -37,10 +37,10 @@ VariableStore::Variable& VariableStore::at(NodeId id) {
   if (found != variables_.end()) return found->second;
   const Node& node = graph_.node(id);
   ensure(is_variable(node), "storage asked for a node that is no variable");
-  Tensor tensor(node.outputs[0].dtype, extents_of(node));
+  Extents extents = extents_of(node);
   const std::int64_t panel = panel_columns(node.outputs[0]);
-  if (panel != 0) tensor = to_panels(tensor, panel);
-  return variables_.emplace(id, Variable{std::move(tensor), false}).first->second;
+  if (panel != 0) extents = panel_extents(extents, panel);
+  return variables_.emplace(id, Variable{Tensor(node.outputs[0].dtype, std::move(extents)), false}).first->second;
 }
 
 NodeId VariableStore::find(const ValueRef& reference) const {

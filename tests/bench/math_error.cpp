@@ -90,7 +90,7 @@ Worst measure(const Function& function, std::uint64_t stride) {
   constexpr std::int64_t block = 1 << 20;
   Graph graph;
   const Value x = placeholder(graph, "x", f32, {dim("n")});
-  Session session(graph);
+  Session session(graph, {.cache = {.enabled = false}});
   Callable run = session.prepare({function.build(x)}, {x});
   Tensor values(f32, {block});
   const std::span<float> all = values.data<float>();

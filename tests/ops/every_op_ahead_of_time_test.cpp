@@ -28,10 +28,11 @@ aot::Function function_of(SampleGraph& sample) {
 TEST_CASE("every op compiled ahead of time gives the JIT's bits, one object at all sizes") {
   std::mt19937_64 random(5);
   for (const Op* op : all_ops()) {
-    for (std::size_t i = 0; i < op->samples.size(); ++i) {
+    const Samples samples = op->samples();
+    for (std::size_t i = 0; i < samples.size(); ++i) {
       const std::string name = fmt::format("{}, sample {}", op->name, i);
       CAPTURE(name);
-      const Sample& sample = op->samples[i];
+      const Sample& sample = samples[i];
       const auto graph = graph_of(*op, sample);
       const AotLibrary library(graph->graph, {function_of(*graph)});
       AotRunner runner(library);

@@ -104,15 +104,16 @@ template <class F>
 void for_each_differentiable_sample(F f) {
   for (const Op* op : all_ops()) {
     if (!op->gradient) continue;
-    for (std::size_t i = 0; i < op->samples.size(); ++i) {
+    const Samples samples = op->samples();
+    for (std::size_t i = 0; i < samples.size(); ++i) {
       const std::string sample = fmt::format("{}, sample {}", op->name, i);
       CAPTURE(sample);
       try {
-        const auto graph = graph_of(*op, op->samples[i], true);
-        const Values xs = differentiated(*graph, op->samples[i]);
+        const auto graph = graph_of(*op, samples[i], true);
+        const Values xs = differentiated(*graph, samples[i]);
         if (xs.empty()) continue;
         const std::optional<Value> loss = loss_of(*graph);
-        if (loss) f(*graph, op->samples[i], xs, *loss);
+        if (loss) f(*graph, samples[i], xs, *loss);
       } catch (const std::exception& error) {
         FAIL_CHECK(error.what());  // and on with the next op
       }
@@ -149,7 +150,7 @@ TEST_CASE("differentiating through an op without a gradient is an error that say
   for (const Op* op : all_ops()) {
     if (op->gradient) continue;
     CAPTURE(op->name);
-    for (const Sample& sample : op->samples) {
+    for (const Sample& sample : op->samples()) {
       const auto graph = graph_of(*op, sample);
       if (graph->inputs.empty()) continue;
       const Value y = graph->outputs().front();

@@ -28,11 +28,12 @@ bool may_lack_samples(const Op& op) {
 template <class F>
 void for_each_sample(F f) {
   for (const Op* op : all_ops()) {
-    for (std::size_t i = 0; i < op->samples.size(); ++i) {
+    const Samples samples = op->samples();
+    for (std::size_t i = 0; i < samples.size(); ++i) {
       const std::string sample = fmt::format("{}, sample {}", op->name, i);
       CAPTURE(sample);
       try {
-        f(*op, op->samples[i]);
+        f(*op, samples[i]);
       } catch (const std::exception& error) {
         FAIL_CHECK(std::string(error.what()));  // and on with the next op
       }
@@ -101,11 +102,11 @@ TEST_CASE("every op has a doc, samples, a gradient or a reason why not, and fitt
   for (const Op* op : all_ops()) {
     CAPTURE(op->name);
     CHECK(!op->doc.empty());
-    CHECK((!op->samples.empty() || may_lack_samples(*op)));
+    CHECK((!op->samples().empty() || may_lack_samples(*op)));
     CHECK((op->gradient != nullptr) == op->not_differentiable.empty());
     CHECK(op->infer != nullptr);
     CHECK(op->min_inputs <= op->max_inputs);
-    for (const Sample& sample : op->samples) CHECK(sample.in.size() >= op->min_inputs);
+    for (const Sample& sample : op->samples()) CHECK(sample.in.size() >= op->min_inputs);
     for (const AttributeSpec& attribute : op->attributes) CHECK(!attribute.doc.empty());
   }
 }
@@ -188,7 +189,7 @@ TEST_CASE("every op's graph comes back from its text as it was") {
 
 TEST_CASE("every bad sample raises its error, which names the op and the line") {
   for (const Op* op : all_ops()) {
-    for (const BadSample& bad : op->bad_samples) {
+    for (const BadSample& bad : op->bad_samples()) {
       CAPTURE(op->name);
       CAPTURE(bad.error);
       Graph g;
