@@ -31,11 +31,14 @@ if(LATHE_MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
-add_library(lathe_llvm_headers INTERFACE)
-target_include_directories(lathe_llvm_headers SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
+add_library(lathe_llvm_libraries INTERFACE)
+target_include_directories(lathe_llvm_libraries SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
 separate_arguments(llvm_definitions NATIVE_COMMAND "${LLVM_DEFINITIONS}")
-target_compile_definitions(lathe_llvm_headers INTERFACE ${llvm_definitions})
-target_link_libraries(lathe_llvm_headers INTERFACE LLVM)
+target_compile_definitions(lathe_llvm_libraries INTERFACE ${llvm_definitions})
+# Linked into Lathe's own library, and of LLVM only what Lathe calls: libLLVM.so takes four times as long to load.
+llvm_map_components_to_libnames(llvm_libraries X86 AArch64 Passes JITLink Linker Object)
+target_link_libraries(lathe_llvm_libraries INTERFACE ${llvm_libraries})
+target_link_options(lathe_llvm_libraries INTERFACE LINKER:--gc-sections LINKER:--exclude-libs,ALL)
 
 # Parsing these headers takes about a third of the time of a file; the standard library's change with the compiler only.
 function(lathe_precompile_headers target)

@@ -17,14 +17,18 @@ namespace {
 
 using Features = llvm::StringMap<bool, llvm::MallocAllocator>;
 
-void initialize_all_targets() {
+void initialize_targets() {
   static std::once_flag once;
   std::call_once(once, [] {
-    llvm::InitializeAllTargetInfos();
-    llvm::InitializeAllTargets();
-    llvm::InitializeAllTargetMCs();
-    llvm::InitializeAllAsmPrinters();
-    llvm::InitializeAllAsmParsers();  // of the wrappers' few lines of assembly
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeX86AsmParser();  // of the wrappers' few lines of assembly
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
   });
 }
 
@@ -47,11 +51,7 @@ void unwrap(llvm::Error error, std::string_view doing) {
 }
 
 Target make_target(InstructionSet set) {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    llvm::InitializeNativeTarget();
-    llvm::InitializeNativeTargetAsmPrinter();
-  });
+  initialize_targets();
   const llvm::Triple triple(llvm::sys::getProcessTriple());
   const Features host = llvm::sys::getHostCPUFeatures();
   Target out;
@@ -79,7 +79,7 @@ Target make_target(InstructionSet set) {
 
 Target make_target(AotTarget asked) {
   if (asked == AotTarget::native) return make_target(resolve(InstructionSet::native));
-  initialize_all_targets();
+  initialize_targets();
   Target out;
   out.set = asked == AotTarget::aarch64     ? InstructionSet::neon
             : asked == AotTarget::x86_64_v4 ? InstructionSet::avx512
@@ -92,7 +92,7 @@ Target make_target(AotTarget asked) {
 }
 
 Target make_baseline_target() {
-  initialize_all_targets();
+  initialize_targets();
   Target out;
   out.set = InstructionSet::portable;
   out.machine = machine_model(out.set);
