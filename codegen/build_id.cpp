@@ -3,11 +3,11 @@
 #include <elf.h>
 #include <link.h>
 
+#include <array>
 #include <cstring>
 #include <fstream>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -30,7 +30,7 @@ std::optional<T> read_at(Bytes bytes, std::uint64_t offset) {
 /// Looks through a segment of notes, each a head, a name and a description, padded to four bytes.
 std::string id_in_notes(Bytes notes) {
   const auto padded = [](std::uint64_t size) { return (size + 3) / 4 * 4; };
-  constexpr std::string_view name("GNU", 4);
+  constexpr std::array<char, 4> name = {'G', 'N', 'U', '\0'};
   while (const auto head = read_at<ElfW(Nhdr)>(notes, 0)) {
     const std::uint64_t description = sizeof(*head) + padded(head->n_namesz);
     const std::uint64_t end = description + padded(head->n_descsz);
