@@ -10,9 +10,9 @@
 #include <lathe/runtime/data/fashion_mnist.h>
 #include <lathe/runtime/model/sequential.h>
 
+#include <lathe/runtime/write_file.h>
 #include "support/classifier.h"
 #include "support/program.h"
-#include <lathe/runtime/write_file.h>
 
 using namespace lathe;
 using namespace lathe::nn;
