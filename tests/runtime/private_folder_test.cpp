@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 
 #include <lathe/graph/error.h>
 
+#include "../support/child.h"
 #include "../support/temporary_folder.h"
 
 using namespace lathe;
@@ -52,21 +52,6 @@ void set_age(const fs::path& file, long seconds) {
   const timespec then{now.tv_sec - seconds, 0};
   const timespec times[] = {then, then};
   REQUIRE(utimensat(AT_FDCWD, file.c_str(), times, 0) == 0);
-}
-
-/// Runs `body` in a process of its own; its exit code, 99 if it throws.
-int in_child(const std::function<int()>& body) {
-  const pid_t child = fork();
-  if (child == 0) {
-    try {
-      _exit(body());
-    } catch (...) {
-      _exit(99);
-    }
-  }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <functional>
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -23,6 +22,7 @@
 #include <lathe/runtime/program_file.h>
 #include <lathe/runtime/session.h>
 
+#include "../support/child.h"
 #include "../support/temporary_folder.h"
 
 using namespace lathe;
@@ -65,21 +65,6 @@ std::vector<fs::path> files(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) out.push_back(entry.path());
   std::sort(out.begin(), out.end());
   return out;
-}
-
-/// Runs `body` in a process of its own; its exit code, 99 if it throws.
-int in_child(const std::function<int()>& body) {
-  const pid_t child = fork();
-  if (child == 0) {
-    try {
-      _exit(body());
-    } catch (...) {
-      _exit(99);
-    }
-  }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 bool has_mapped(std::string_view library) {

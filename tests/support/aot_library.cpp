@@ -39,6 +39,14 @@ Word to_word(const void* pointer) {
   return reinterpret_cast<Word>(pointer);
 }
 
+std::vector<std::vector<aot::Target>> runnable_targets() {
+  using enum aot::Target;
+  std::vector<std::vector<aot::Target>> out = {{native}};
+  if (is_available(InstructionSet::avx2)) out.insert(out.end(), {{x86_64_v3}, {x86_64_v3, x86_64_v4}});
+  if (is_available(InstructionSet::avx512)) out.push_back({x86_64_v4});
+  return out;
+}
+
 AotLibrary::AotLibrary(const Graph& graph, const std::vector<aot::Function>& functions, const aot::Options& options)
     : spec_(aot::describe(graph, functions, options)), compiled_(compile(spec_, options.targets)) {
   const std::string_view bytes(reinterpret_cast<const char*>(compiled_.object.data()), compiled_.object.size());

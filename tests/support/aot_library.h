@@ -28,6 +28,9 @@ struct LatheCall {
 using Word = std::uint64_t;
 Word to_word(const void* pointer);
 
+/// Each choice of targets whose object this CPU runs: one at a time, and together.
+std::vector<std::vector<aot::Target>> runnable_targets();
+
 /// A library, loaded into this process.
 class AotLibrary {
  public:

@@ -71,11 +71,7 @@ TEST_CASE("training ahead of time gives the session's bits, for every x86 target
   Graph graph;
   const Network network(graph);
   const Trained expected = train_by_session(graph, network);
-  using enum aot::Target;
-  for (const std::vector<aot::Target>& targets :
-       {std::vector{native}, std::vector{x86_64_v3}, std::vector{x86_64_v4}, std::vector{x86_64_v3, x86_64_v4}}) {
-    if (targets.front() == x86_64_v4 && !is_available(InstructionSet::avx512)) continue;
-    if (targets.front() == x86_64_v3 && !is_available(InstructionSet::avx2)) continue;
+  for (const std::vector<aot::Target>& targets : runnable_targets()) {
     CAPTURE(to_string(targets.front()));
     CAPTURE(targets.size());
     const AotLibrary library(graph, network.functions(), {.name = "net", .targets = targets});
