@@ -16,7 +16,9 @@
 /// any number of threads at once. Functions that share variables share a state, one block that holds them all.
 namespace lathe {
 
-/// A CPU that objects are made for. All of them give the same bits; only the sign and payload of a NaN are the CPU's.
+/// A CPU that objects are made for. All of them give the same bits, but for what IEEE 754 leaves to the CPU: the sign
+/// and payload of a NaN, and whether a number that would round up to the smallest normal one counts as subnormal (on
+/// ARM it does, and becomes 0).
 enum class AotTarget {
   native,     // this machine's CPU
   x86_64_v3,  // AVX2 and FMA
