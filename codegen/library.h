@@ -51,28 +51,17 @@ struct LibraryParameter {
 
 /// A program and how its slots map to arguments.
 struct LibraryFunction {
-  /// An input's place among the parameters, by kind.
-  struct Source {
-    LibraryParameter::Kind kind;  // input or seed
-    std::size_t index;
-  };
-  /// An extent that could be negative for some sizes.
-  struct Doubtful {
-    Dim extent;
-    std::string where;
-  };
-
   std::string name;  // the C function's, whole
   std::string doc;
   std::shared_ptr<const Program> program;
   std::vector<LibraryParameter> parameters;  // in order
   std::vector<SymbolId> sizes;
   std::vector<Dim> symbols;                         // of the program, in terms of sizes
-  std::vector<Source> inputs;                       // by slot
+  std::vector<std::optional<std::size_t>> inputs;   // by slot: a feed; nothing for the seed
   std::vector<std::optional<std::size_t>> outputs;  // by slot: a fetch; nothing for a bool that nobody wants
   std::vector<std::size_t> variables;               // by slot: of the library's
-  std::vector<Doubtful> doubtful;
-  Dim arena_bytes;  // in terms of sizes
+  std::vector<Dim> doubtful;                        // extents that some sizes could make negative
+  Dim arena_bytes;                                  // in terms of sizes
 };
 
 struct LibraryVariable {
@@ -100,7 +89,6 @@ struct LibrarySpec {
   /// A check in some function's program.
   struct Check {
     std::size_t function;
-    std::int64_t number;  // in its program
     std::string message;
   };
 
@@ -109,7 +97,7 @@ struct LibrarySpec {
   std::vector<LibraryFunction> functions;
   std::vector<LibraryVariable> variables;
   std::int64_t state_bytes = 0;
-  std::vector<Check> checks;  // in the functions' order, all of a function's one after the other
+  std::vector<Check> checks;  // in the functions' order, and a function's in the order of its program
 
   /// Whether variables are the caller's, in a state.
   bool has_state() const;

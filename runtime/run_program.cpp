@@ -10,8 +10,7 @@
 namespace lathe {
 namespace {
 
-std::string replace_all(std::string text, std::string_view what, std::int64_t number) {
-  const std::string with = fmt::format("{}", number);
+std::string replace_all(std::string text, std::string_view what, std::string_view with) {
   for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
     text.replace(at, what.size(), with);
   }
@@ -21,13 +20,15 @@ std::string replace_all(std::string text, std::string_view what, std::int64_t nu
 [[noreturn]] void check_failed(const Program& program, const abi::Failure& failure) {
   const std::span<const loop::CheckInfo> checks = program.pool->checks();
   ensure(failure.check >= 0 && static_cast<std::size_t>(failure.check) < checks.size(), "an unknown check failed");
-  const loop::CheckInfo& info = checks[static_cast<std::size_t>(failure.check)];
-  const std::string message =
-      replace_all(replace_all(info.message, "{index}", failure.index), "{detail}", failure.detail);
-  throw RunError(fmt::format("{}: {}", info.node, message));
+  throw RunError(check_message(checks[static_cast<std::size_t>(failure.check)], fmt::format("{}", failure.index),
+                               fmt::format("{}", failure.detail)));
 }
 
 }  // namespace
+
+std::string check_message(const loop::CheckInfo& info, std::string_view index, std::string_view detail) {
+  return fmt::format("{}: {}", info.node, replace_all(replace_all(info.message, "{index}", index), "{detail}", detail));
+}
 
 void run_program(const Program& program, abi::EntryPoint entry, abi::Arguments arguments) {
   abi::Failure failure{abi::no_check, 0, 0, 0};

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <lathe/codegen/executable.h>
@@ -9,6 +11,9 @@ namespace lathe {
 /// Runs a program once: by its entry point, or by the interpreter if that is null. Sets `arguments.failure` itself.
 /// Throws RunError with the message of the check that failed; then no variable has changed.
 void run_program(const Program& program, abi::EntryPoint entry, abi::Arguments arguments);
+
+/// What a failed check says: "gather 'picked' (model.cpp:41): index 12 at 3 ..."; `index` and `detail` fill its places.
+std::string check_message(const loop::CheckInfo& info, std::string_view index, std::string_view detail);
 
 /// The outputs of a program without inputs, variables or symbols, by the interpreter.
 std::vector<Tensor> run_constant_program(const Program& program);

@@ -99,28 +99,28 @@ class FunctionWrapper {
     return nullptr;
   }
 
+  std::map<SymbolId, llvm::Value*> sizes(llvm::function_ref<llvm::Value*(std::size_t)> argument_of) const {
+    std::map<SymbolId, llvm::Value*> out;
+    for (std::size_t i = 0; i < f_.sizes.size(); ++i) out.emplace(f_.sizes[i], argument_of(i));
+    return out;
+  }
+
   // int64_t (sizes): -1 if they make no sense.
   void emit_arena_bytes() {
     auto* i64 = llvm::Type::getInt64Ty(library_.context());
     const std::vector<llvm::Type*> types(f_.sizes.size(), i64);
     llvm::Function* function = library_.make_function(f_.name + "_arena_bytes", i64, types, true);
     WrapperBody body(function, library_.is_x86);
-    std::map<SymbolId, llvm::Value*> sizes;
-    for (std::size_t i = 0; i < f_.sizes.size(); ++i) {
-      sizes.emplace(f_.sizes[i], function->getArg(static_cast<unsigned>(i)));
-    }
-    SizeEmitter emitter(body, std::move(sizes));
+    SizeEmitter emitter(body, sizes([&](std::size_t i) { return function->getArg(static_cast<unsigned>(i)); }));
     llvm::Value* result = emitter.bytes(f_.arena_bytes);
     body.b.CreateRet(body.b.CreateSelect(emitter.bad(), body.number(-1), result));
   }
 
   void check(WrapperBody& body) {
-    std::map<SymbolId, llvm::Value*> sizes;
-    for (std::size_t i = 0; i < f_.sizes.size(); ++i) sizes.emplace(f_.sizes[i], argument(Kind::size, i));
-    SizeEmitter emitter(body, std::move(sizes));
+    SizeEmitter emitter(body, sizes([&](std::size_t i) { return argument(Kind::size, i); }));
     for (const Dim& symbol : f_.symbols) symbols_.push_back(emitter.number(symbol));
     std::vector<llvm::Value*> doubtful;
-    for (const LibraryFunction::Doubtful& extent : f_.doubtful) doubtful.push_back(emitter.number(extent.extent));
+    for (const Dim& extent : f_.doubtful) doubtful.push_back(emitter.number(extent));
     body.refuse_if(emitter.bad(), LibraryError::bad_size);
     for (llvm::Value* extent : doubtful) {
       body.refuse_if(body.b.CreateICmpSLT(extent, body.number(0)), LibraryError::negative_extent);
@@ -161,8 +161,8 @@ class FunctionWrapper {
     return nullptr;
   }
 
-  llvm::Value* input(WrapperBody& body, const LibraryFunction::Source& source) {
-    if (source.kind == Kind::input) return pointer(Kind::input, source.index);
+  llvm::Value* input(WrapperBody& body, std::optional<std::size_t> feed) {
+    if (feed) return pointer(Kind::input, *feed);
     llvm::Value* seed = body.stack(8, "seed");
     body.b.CreateStore(argument(Kind::seed), seed);
     return seed;
@@ -194,7 +194,7 @@ class FunctionWrapper {
       body.b.CreateStore(value, body.at(arguments, offset));
     };
     set(offsetof(abi::Arguments, inputs),
-        array(body, "inputs", f_.inputs, [&](const auto& source) { return input(body, source); }));
+        array(body, "inputs", f_.inputs, [&](const auto& feed) { return input(body, feed); }));
     set(offsetof(abi::Arguments, outputs), array(body, "outputs", f_.outputs, [&](const auto& fetch) {
           return fetch ? pointer(Kind::output, *fetch) : static_cast<llvm::Value*>(body.stack(64, "unwanted"));
         }));

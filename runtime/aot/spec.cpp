@@ -12,8 +12,10 @@
 #include <lathe/ops/effect.h>
 #include <lathe/runtime/aot/identifier.h>
 #include <lathe/runtime/compile.h>
+#include <lathe/runtime/digest.h>
 #include <lathe/runtime/extract.h>
 #include <lathe/runtime/feed_check.h>
+#include <lathe/runtime/run_program.h>
 #include <lathe/runtime/slots.h>
 
 namespace lathe::aot {
@@ -23,30 +25,10 @@ using ParameterKind = LibraryParameter::Kind;
 
 constexpr std::int64_t alignment_bytes = 64;
 
-// http://www.isthe.com/chongo/tech/comp/fnv/: the 64-bit offset basis and prime.
-class Checksum {
- public:
-  void add(std::string_view text) {
-    for (const char c : text) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    hash_ *= 0x100000001b3;  // so that it matters where texts end
-  }
-  std::uint64_t value() const { return hash_; }
-
- private:
-  std::uint64_t hash_ = 0xcbf29ce484222325;
-};
-
 std::vector<ValueId> values_of(const Graph& graph, const std::vector<Argument>& arguments, std::string_view role) {
   std::vector<ValueId> out;
   for (const Argument& argument : arguments) out.push_back(resolve(graph, argument.value, role));
   return out;
-}
-
-std::string replaced(std::string text, std::string_view what, std::string_view with) {
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
-    text.replace(at, what.size(), with);
-  }
-  return text;
 }
 
 /// Describes one library, function by function.
@@ -63,15 +45,15 @@ class LibraryBuilder {
     }
     library_.name = options.name;
     for (const char* name : {"message", "checksum", "state_bytes"}) names_.reserve(name);
-    checksum_.add(version());
-    checksum_.add(options.name);
+    checksum_ = digest(version(), checksum_);
+    checksum_ = digest(options.name, checksum_);
   }
 
   void add(const Function& function);
 
   LibrarySpec finish() {
     place_variables();
-    library_.checksum = checksum_.value();
+    library_.checksum = checksum_.low;
     return std::move(library_);
   }
 
@@ -125,7 +107,8 @@ class LibraryBuilder {
 
   void place_variables() {
     for (LibraryVariable& variable : library_.variables) {
-      checksum_.add(fmt::format("{} {} {}", variable.name, to_string(variable.type), variable.embedded != nullptr));
+      checksum_ = digest(fmt::format("{} {} {}", variable.name, to_string(variable.type), variable.embedded != nullptr),
+                         checksum_);
       if (variable.embedded) continue;
       variable.offset_bytes = library_.state_bytes;
       const std::int64_t bytes = bytes_of(variable.type).constant();
@@ -141,7 +124,7 @@ class LibraryBuilder {
   Identifiers names_;        // of C functions, without the library's name
   Identifiers identifiers_;  // of variables
   std::map<NodeId, std::size_t> numbers_;
-  Checksum checksum_;
+  Digest checksum_;
 };
 
 /// Describes one function and adds it to the library.
@@ -235,10 +218,7 @@ class LibraryBuilder::FunctionBuilder {
   }
 
   void note_inputs() {
-    for (const auto& feed : slots_.inputs) {
-      out_.inputs.push_back(feed ? LibraryFunction::Source{ParameterKind::input, *feed}
-                                 : LibraryFunction::Source{ParameterKind::seed, 0});
-    }
+    out_.inputs = slots_.inputs;
     if (slots_.use_seed()) out_.parameters.push_back({.kind = ParameterKind::seed, .name = names_.add("seed")});
   }
 
@@ -257,8 +237,8 @@ class LibraryBuilder::FunctionBuilder {
     out_.symbols = slots_.symbols;
     for (const Dim& symbol : out_.symbols) collect(symbol, "a size of the graph");
     for (const DoubtfulExtent& extent : doubtful_extents(graph_)) {
-      out_.doubtful.push_back({graph_.resolve(extent.extent), fmt::format("axis {} of {}", extent.axis, extent.node)});
-      collect(out_.doubtful.back().extent, "a size of the graph");
+      out_.doubtful.push_back(graph_.resolve(extent.extent));
+      collect(out_.doubtful.back(), "a size of the graph");
     }
     for (std::size_t i = 0; i < out_.sizes.size(); ++i) {
       std::string_view name = name_of(out_.sizes[i]);
@@ -274,12 +254,9 @@ class LibraryBuilder::FunctionBuilder {
   }
 
   void note_checks() {
-    const std::span<const loop::CheckInfo> checks = program_->pool->checks();
-    for (std::size_t i = 0; i < checks.size(); ++i) {
-      const std::string message = replaced(replaced(checks[i].message, "{index}", "<index>"), "{detail}", "<value>");
-      library_.library_.checks.push_back({.function = library_.library_.functions.size(),
-                                          .number = static_cast<std::int64_t>(i),
-                                          .message = fmt::format("{}: {}", checks[i].node, message)});
+    for (const loop::CheckInfo& check : program_->pool->checks()) {
+      library_.library_.checks.push_back(
+          {.function = library_.library_.functions.size(), .message = check_message(check, "<index>", "<value>")});
     }
   }
 
@@ -300,8 +277,8 @@ void LibraryBuilder::add(const Function& function) {
   [[maybe_unused]] const FeedCheck none_is_fed_twice(graph_, feeds);
   const Extraction extraction = function.initializes ? extract_initializers(graph_) : extract(graph_, fetches, feeds);
   LoweredGraph lowered = lower_graph(extraction.graph, {});
-  checksum_.add(function.name);
-  checksum_.add(to_text(extraction.graph));
+  checksum_ = digest(function.name, checksum_);
+  checksum_ = digest(to_text(extraction.graph), checksum_);
   FunctionBuilder(*this, function, feeds, extraction, std::move(lowered)).build();
 }
 

@@ -5,6 +5,7 @@
 #include <lathe/codegen/denormals.h>
 #include <lathe/codegen/loop/interpret.h>
 #include <lathe/graph/passes/dead_code.h>
+#include <lathe/runtime/run_program.h>
 
 namespace lathe::test {
 namespace {
@@ -28,16 +29,8 @@ void check_extents(const Bindings& bindings, const ProgramTensor& input, const T
 }
 
 std::string failure_message(const Program& program, const abi::Failure& failure) {
-  const loop::CheckInfo& info = program.pool->checks()[static_cast<std::size_t>(failure.check)];
-  std::string message = info.message;
-  const auto fill_in = [&](std::string_view place, std::int64_t number) {
-    for (std::size_t at = message.find(place); at != std::string::npos; at = message.find(place)) {
-      message.replace(at, place.size(), std::to_string(number));
-    }
-  };
-  fill_in("{index}", failure.index);
-  fill_in("{detail}", failure.detail);
-  return fmt::format("{}: {}", info.node, message);
+  return check_message(program.pool->checks()[static_cast<std::size_t>(failure.check)], std::to_string(failure.index),
+                       std::to_string(failure.detail));
 }
 
 /// What print steps report to.
