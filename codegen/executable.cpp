@@ -27,9 +27,14 @@ Code generate(const Program& program, const CompileOptions& options) {
   return code;
 }
 
-Executable::Executable(Program program, const Code& code)
-    : program_(std::move(program)),
-      constants_(constant_addresses(program_)),
+Executable::Executable(Program program, const Code& code) : Executable(interface_of(program), code, nullptr) {
+  program_ = std::move(program);
+}
+
+Executable::Executable(ProgramInterface interface, const Code& code, std::function<Program()> lower)
+    : interface_(std::move(interface)),
+      lower_(std::move(lower)),
+      constants_(constant_addresses(interface_)),
       phases_(code.phases),
       target_(code.target),
       instruction_set_(code.instruction_set) {
@@ -39,7 +44,17 @@ Executable::Executable(Program program, const Code& code)
 }
 
 Executable::Executable(Program program)
-    : program_(std::move(program)), constants_(constant_addresses(program_)), target_("interpreter") {}
+    : interface_(interface_of(program)),
+      program_(std::move(program)),
+      constants_(constant_addresses(interface_)),
+      target_("interpreter") {}
+
+const Program& Executable::program() const {
+  std::call_once(lowered_, [this] {
+    if (!program_) program_ = lower_();
+  });
+  return *program_;
+}
 
 std::shared_ptr<const Executable> compile(Program program, const CompileOptions& options) {
   const Code code = generate(program, options);

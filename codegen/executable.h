@@ -1,7 +1,9 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +11,7 @@
 #include <lathe/codegen/abi.h>
 #include <lathe/codegen/image.h>
 #include <lathe/codegen/instruction_set.h>
+#include <lathe/codegen/interface.h>
 #include <lathe/codegen/program.h>
 
 namespace lathe {
@@ -45,12 +48,15 @@ class Executable {
  public:
   /// `code`: what generate() once made of such a program. Throws CompileError if the system gives it no memory.
   Executable(Program program, const Code& code);
+  /// A program that was not lowered here: `lower` does it, once someone asks for the program.
+  Executable(ProgramInterface interface, const Code& code, std::function<Program()> lower);
   /// A program for the interpreter: without an entry point.
   explicit Executable(Program program);
 
   /// Null for the interpreter.
   abi::EntryPoint entry() const { return image_ ? image_->entry() : nullptr; }
-  const Program& program() const { return program_; }
+  const ProgramInterface& interface() const { return interface_; }
+  const Program& program() const;
   /// abi::Arguments::constants of every run.
   const void* const* constants() const { return constants_.data(); }
   const std::vector<CompilePhase>& phases() const { return phases_; }
@@ -60,7 +66,10 @@ class Executable {
   InstructionSet instruction_set() const { return instruction_set_; }
 
  private:
-  Program program_;
+  ProgramInterface interface_;
+  std::function<Program()> lower_;
+  mutable std::once_flag lowered_;
+  mutable std::optional<Program> program_;
   std::vector<const void*> constants_;
   std::optional<LoadedImage> image_;
   std::vector<CompilePhase> phases_;

@@ -43,9 +43,6 @@ struct Program {
   const ProgramTensor& tensor(loop::TensorId id) const { return tensors.at(static_cast<std::size_t>(id)); }
 };
 
-/// What abi::Arguments::constants points to: an address a tensor. Holds as long as the program's tensors do.
-std::vector<const void*> constant_addresses(const Program& program);
-
 /// Human-readable listing of all steps, in the notation of DESIGN: what LATHE_DUMP writes and tests count.
 std::string to_string(const Program& program);
 std::string to_string(const loop::Pool& pool, loop::ExprId id);

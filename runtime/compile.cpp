@@ -65,33 +65,40 @@ double milliseconds_since(Clock::time_point start) {
   return Milliseconds(Clock::now() - start).count();
 }
 
-/// Code from the cache, or else from the compiler, and then stored for later processes.
-Code code_of(const Graph& optimised, const LowerOptions& lowering, const Program& program,
-             const CompileOptions& options, const CacheOptions& cache_options, CacheReport& report) {
-  report.why = why_uncached(cache_options, options.dump);
-  if (!report.why.empty()) return generate(program, options);
-  const auto start = Clock::now();
-  const std::optional<Digest> key = program_key(optimised, lowering, program, options.instruction_set, host_cpu());
+/// Where the cache keeps a graph's program.
+struct CacheEntry {
+  ProgramCache cache;
+  Digest key;
+};
+
+/// Nothing if the cache has no part in this; the report says why, or else which file.
+std::optional<CacheEntry> cache_entry(const Graph& graph, const SessionOptions& options,
+                                      const CompileOptions& compiling, CacheReport& report) {
+  const CacheOptions cache_options = with_environment(options.cache);
+  report.why = why_uncached(cache_options, compiling.dump);
+  if (!report.why.empty()) return std::nullopt;
+  const std::optional<Digest> key = program_key(graph, options, compiling.instruction_set, host_cpu());
   if (!key) {
     report.why = "Lathe was linked without build ids";
-    return generate(program, options);
+    return std::nullopt;
   }
-  const ProgramCache cache(cache_options);
-  report.file = cache.file(*key);
-  ProgramCache::Found found = cache.find(*key);
-  const CompilePhase look_up{"look up", milliseconds_since(start)};
-  if (found.code) {
-    report.hit = true;
-    found.code->phases = {look_up};
-    return *std::move(found.code);
-  }
-  report.why = found.why_not;
-  Code code = generate(program, options);
-  const auto generated = Clock::now();
-  report.stored = compiler_is_as_keyed() ? cache.store(*key, code) : "not stored: the compiler was replaced meanwhile";
-  code.phases.insert(code.phases.begin(), look_up);
-  code.phases.push_back({"store", milliseconds_since(generated)});
-  return code;
+  CacheEntry entry{ProgramCache(cache_options), *key};
+  report.file = entry.cache.file(*key);
+  return entry;
+}
+
+CompiledGraph interpreted(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump) {
+  LoweredGraph lowered = lower_graph(graph, options, dump);
+  CompiledGraph out;
+  out.slots = slot_names(lowered.graph);
+  out.executable = std::make_shared<Executable>(std::move(lowered.program));
+  out.phases = std::move(lowered.phases);
+  out.cache.why = "interpreted";
+  return out;
+}
+
+void append(std::vector<CompilePhase>& phases, const std::vector<CompilePhase>& more) {
+  phases.insert(phases.end(), more.begin(), more.end());
 }
 
 }  // namespace
@@ -99,34 +106,50 @@ Code code_of(const Graph& optimised, const LowerOptions& lowering, const Program
 LoweredGraph lower_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump) {
   const PassOptions pass_options{.disable = options.disable, .dump = dump};
   PassResult optimised = optimise(graph, pass_options);
-  LoweredGraph out{.graph = std::move(optimised.graph),
-                   .lowering = {.fuse = options.fuse && pass_options.enabled("fuse"), .panels = true},
-                   .program = {},
-                   .phases = {}};
+  LoweredGraph out{.graph = std::move(optimised.graph), .program = {}, .phases = {}};
   for (const PassReport& report : optimised.reports) {
     out.phases.push_back({report.name, Milliseconds(report.time).count()});
   }
   const auto start = Clock::now();
-  out.program = lower(out.graph, out.lowering);
+  out.program = lower(out.graph, {.fuse = options.fuse && pass_options.enabled("fuse"), .panels = true});
   out.phases.push_back({"lower", milliseconds_since(start)});
   return out;
 }
 
 CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump) {
-  LoweredGraph lowered = lower_graph(graph, options, dump);
-  CompiledGraph out{std::move(lowered.graph), nullptr, std::move(lowered.phases), {}};
-  if (options.interpret) {
-    out.executable = std::make_shared<Executable>(std::move(lowered.program));
-    out.cache.why = "interpreted";
-    return out;
-  }
+  if (options.interpret) return interpreted(graph, options, dump);
   const CompileOptions compiling{.instruction_set = resolve(options.instruction_set),
                                  .threads = options.threads == 0 ? usable_cpus() : options.threads,
                                  .dump = dump};
-  const Code code =
-      code_of(out.graph, lowered.lowering, lowered.program, compiling, with_environment(options.cache), out.cache);
+  CompiledGraph out;
+  const auto start = Clock::now();
+  const std::optional<CacheEntry> entry = cache_entry(graph, options, compiling, out.cache);
+  if (entry) {
+    ProgramCache::Found found = entry->cache.find(entry->key, graph);
+    out.phases.push_back({"look up", milliseconds_since(start)});
+    if (found.program) {
+      out.cache.hit = true;
+      out.slots = std::move(found.program->record.slots);
+      out.executable = std::make_shared<Executable>(std::move(found.program->record.interface), found.program->code,
+                                                    [&graph, options] { return lower_graph(graph, options).program; });
+      append(out.phases, out.executable->phases());
+      return out;
+    }
+    out.cache.why = found.why_not;
+  }
+  LoweredGraph lowered = lower_graph(graph, options, dump);
+  append(out.phases, lowered.phases);
+  Code code = generate(lowered.program, compiling);
+  out.slots = slot_names(lowered.graph);
   out.executable = std::make_shared<Executable>(std::move(lowered.program), code);
-  out.phases.insert(out.phases.end(), out.executable->phases().begin(), out.executable->phases().end());
+  append(out.phases, out.executable->phases());
+  if (!entry) return out;
+  const auto loaded = Clock::now();
+  out.cache.stored =
+      compiler_is_as_keyed()
+          ? entry->cache.store(entry->key, {std::move(code), {out.executable->interface(), out.slots}}, graph)
+          : "not stored: the compiler was replaced meanwhile";
+  out.phases.push_back({"store", milliseconds_since(loaded)});
   return out;
 }
 

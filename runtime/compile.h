@@ -7,14 +7,15 @@
 #include <lathe/codegen/executable.h>
 #include <lathe/codegen/lower.h>
 #include <lathe/runtime/options.h>
+#include <lathe/runtime/slots.h>
 #include <lathe/runtime/statistics.h>
 
 namespace lathe {
 
 /// What compiling a graph gives.
 struct CompiledGraph {
-  Graph graph;  // after all passes
   std::shared_ptr<const Executable> executable;
+  SlotNames slots;
   std::vector<CompilePhase> phases;  // from the first pass to machine code
   CacheReport cache;
 };
@@ -22,7 +23,6 @@ struct CompiledGraph {
 /// What lowering a graph gives.
 struct LoweredGraph {
   Graph graph;  // after all passes
-  LowerOptions lowering;
   Program program;
   std::vector<CompilePhase> phases;
 };
@@ -30,9 +30,10 @@ struct LoweredGraph {
 /// Runs the passes over a graph and lowers what is left. Graphs after each pass go to the folder `dump`, if not empty.
 LoweredGraph lower_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump = {});
 
-/// Runs the passes over a graph, then lowers what is left, and takes its code from the cache or compiles it. With
-/// `options.interpret` the executable has no entry point, which makes run_program() interpret it. Graphs, kernels and
-/// code go to the folder `dump`, if not empty; then all is compiled.
+/// Takes a graph's program from the cache, or else runs the passes over the graph, lowers what is left and compiles it.
+/// With `options.interpret` the executable has no entry point, which makes run_program() interpret it. Graphs, kernels
+/// and code go to the folder `dump`, if not empty; then all is compiled. A program from the cache may be lowered later,
+/// so the graph has to outlive the executable.
 /// Passes to disable: dead_code, simplify, fold_constants, cse; and "fuse" for `options.fuse = false`.
 CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump);
 

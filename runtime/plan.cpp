@@ -17,10 +17,6 @@ std::string folder_name(std::string name) {
   return name;
 }
 
-bool is_kernel(const loop::Step& step) {
-  return std::holds_alternative<loop::Kernel>(step) || std::holds_alternative<loop::ScatterKernel>(step);
-}
-
 }  // namespace
 
 Plan::Plan(const Graph& graph, std::span<const ValueId> fetches, std::span<const ValueId> feeds)
@@ -75,10 +71,10 @@ void Plan::compile(const SessionOptions& options, std::size_t number) {
   for (const CompilePhase& phase : statistics.phases) statistics.compile_milliseconds += phase.milliseconds;
   statistics.cache = std::move(compiled.cache);
   log("cache", fmt::format("'{}' {}", statistics.name, to_string(statistics.cache)));
-  const Program& program = compiled.executable->program();
-  statistics.kernels = static_cast<std::size_t>(std::count_if(program.steps.begin(), program.steps.end(), is_kernel));
+  const ProgramInterface& interface = compiled.executable->interface();
+  statistics.kernels = interface.kernels;
   statistics.target = compiled.executable->target();
-  slots_ = slots_of(extraction_, feed_ids_, compiled.graph, program);
+  slots_ = slots_of(extraction_, feed_ids_, compiled.slots, interface.symbols);
   executable_ = std::move(compiled.executable);
 }
 

@@ -43,7 +43,6 @@ class Plan : public std::enable_shared_from_this<Plan> {
 
   // Of a compiled plan:
   const Executable& executable() const { return *executable_; }
-  const Program& program() const { return executable_->program(); }
   const Slots& slots() const { return slots_; }
 
   ProgramStatistics statistics;

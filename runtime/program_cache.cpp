@@ -80,7 +80,7 @@ std::filesystem::path ProgramCache::file(const Digest& key) const {
   return options_.folder / (to_string(key) + std::string(suffix));
 }
 
-ProgramCache::Found ProgramCache::find(const Digest& key) const {
+ProgramCache::Found ProgramCache::find(const Digest& key, const Graph& source) const {
   const std::string name = file(key).filename();
   try {
     const std::optional<PrivateFolder> folder = PrivateFolder::open(options_.folder);
@@ -88,7 +88,8 @@ ProgramCache::Found ProgramCache::find(const Digest& key) const {
     try {
       const auto contents = folder->read(name);
       if (!contents) return {std::nullopt, "no entry"};
-      return {unpack(key, *contents), {}};
+      Unpacked unpacked = unpack(key, *contents);
+      return {CachedProgram{std::move(unpacked.code), read_record(unpacked.record, source)}, {}};
     } catch (const DataError&) {
       folder->remove(name);
       throw;
@@ -98,10 +99,10 @@ ProgramCache::Found ProgramCache::find(const Digest& key) const {
   }
 }
 
-std::string ProgramCache::store(const Digest& key, const Code& code) const {
+std::string ProgramCache::store(const Digest& key, const CachedProgram& program, const Graph& source) const {
   try {
     const PrivateFolder folder = PrivateFolder::make(options_.folder);
-    const std::vector<std::byte> contents = pack(key, code);
+    const std::vector<std::byte> contents = pack(key, program.code, write_record(program.record, source));
     const std::uint64_t most = *options_.most_bytes;
     const bool fits = contents.size() <= most;
     folder.shrink(suffix, fits ? most - contents.size() : most);

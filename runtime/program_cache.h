@@ -7,11 +7,18 @@
 #include <lathe/codegen/executable.h>
 #include <lathe/runtime/digest.h>
 #include <lathe/runtime/options.h>
+#include <lathe/runtime/program_record.h>
 
 namespace lathe {
 
 /// Fills in from the environment what `options` leave open. Throws RunError if what stands there makes no sense.
 CacheOptions with_environment(CacheOptions options);
+
+/// A program in the cache: its code, and all else that running it takes.
+struct CachedProgram {
+  Code code;
+  ProgramRecord record;
+};
 
 /// Machine code in a folder, a file a program, for this process and later ones.
 ///
@@ -24,19 +31,19 @@ class ProgramCache {
   /// `options` are complete: with_environment().
   explicit ProgramCache(CacheOptions options);
 
-  /// The file of a program's code.
+  /// The file of a program.
   std::filesystem::path file(const Digest& key) const;
 
   struct Found {
-    std::optional<Code> code;
+    std::optional<CachedProgram> program;
     std::string why_not;  // "no entry", "its checksum differs"
   };
-  /// The code that was stored under this key. It counts as used now.
-  Found find(const Digest& key) const;
+  /// The program of the graph `source` that was stored under this key. It counts as used now.
+  Found find(const Digest& key, const Graph& source) const;
 
-  /// Removes what was not used for longest until the folder has room for the code within its bounds, and stores it.
+  /// Removes what was not used for longest until the folder has room for the program within its bounds, and stores it.
   /// Returns "stored", or what prevented it: "not stored: writing: No space left on device".
-  std::string store(const Digest& key, const Code& code) const;
+  std::string store(const Digest& key, const CachedProgram& program, const Graph& source) const;
 
  private:
   CacheOptions options_;

@@ -1,6 +1,8 @@
 #include <lathe/runtime/program_key.h>
 
+#include <set>
 #include <string>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -33,20 +35,6 @@ Digest add_graph(const Graph& graph, Digest key) {
   return key;
 }
 
-/// What the code of a program and this process take each other to know.
-Digest add_interface(const Program& program, Digest key) {
-  std::string text = to_string(program.arena_bytes);
-  for (const ProgramTensor& tensor : program.tensors) {
-    text += fmt::format(" {} {} {}", static_cast<int>(tensor.role), tensor.slot, tensor.panel);
-    if (tensor.role == Role::arena) text += " " + to_string(tensor.arena_offset_bytes);
-  }
-  for (const SymbolId symbol : program.symbols) text += fmt::format(" {}", name_of(symbol));
-  for (const loop::Step& step : program.steps) text += fmt::format(" {}", step.index());
-  key = digest(text, key);
-  for (const loop::CheckInfo& check : program.pool->checks()) key = digest(check.message, digest(check.node, key));
-  return key;
-}
-
 Digest add_machine(InstructionSet set, const Cpu& cpu, const Digest& key) {
   const std::span identity(cpu.identity);
   return digest(fmt::format("{} {}", to_string(set), page_bytes()), digest(std::as_bytes(identity), key));
@@ -54,17 +42,17 @@ Digest add_machine(InstructionSet set, const Cpu& cpu, const Digest& key) {
 
 }  // namespace
 
-std::optional<Digest> program_key(const Graph& optimised, const LowerOptions& options, const Program& program,
-                                  InstructionSet set, const Cpu& cpu) {
+std::optional<Digest> program_key(const Graph& graph, const SessionOptions& options, InstructionSet set,
+                                  const Cpu& cpu) {
   const Libraries& built = libraries();
   if (built.lathe.empty() || built.compiler.empty()) return std::nullopt;
   Digest key = digest(built.lathe);
   key = digest(built.compiler, key);
   key = digest(LATHE_LLVM_VERSION, key);
   key = add_machine(set, cpu, key);
-  key = add_graph(optimised, key);
-  key = digest(fmt::format("{} {}", options.fuse, options.panels), key);
-  return add_interface(program, key);
+  const std::set<std::string_view> disabled(options.disable.begin(), options.disable.end());
+  key = digest(fmt::format("{} {}", options.fuse, fmt::join(disabled, " ")), key);
+  return add_graph(graph, key);
 }
 
 bool compiler_is_as_keyed() {

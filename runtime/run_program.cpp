@@ -17,8 +17,7 @@ std::string replace_all(std::string text, std::string_view what, std::string_vie
   return text;
 }
 
-[[noreturn]] void check_failed(const Program& program, const abi::Failure& failure) {
-  const std::span<const loop::CheckInfo> checks = program.pool->checks();
+[[noreturn]] void check_failed(std::span<const loop::CheckInfo> checks, const abi::Failure& failure) {
   ensure(failure.check >= 0 && static_cast<std::size_t>(failure.check) < checks.size(), "an unknown check failed");
   throw RunError(check_message(checks[static_cast<std::size_t>(failure.check)], fmt::format("{}", failure.index),
                                fmt::format("{}", failure.detail)));
@@ -30,11 +29,12 @@ std::string check_message(const loop::CheckInfo& info, std::string_view index, s
   return fmt::format("{}: {}", info.node, replace_all(replace_all(info.message, "{index}", index), "{detail}", detail));
 }
 
-void run_program(const Program& program, abi::EntryPoint entry, abi::Arguments arguments) {
+void run_program(const Executable& executable, abi::Arguments arguments) {
   abi::Failure failure{abi::no_check, 0, 0, 0};
   arguments.failure = &failure;
-  const std::int32_t failed = entry ? entry(&arguments) : loop::interpret(program, arguments);
-  if (failed != 0) check_failed(program, failure);
+  const abi::EntryPoint entry = executable.entry();
+  const std::int32_t failed = entry ? entry(&arguments) : loop::interpret(executable.program(), arguments);
+  if (failed != 0) check_failed(executable.interface().checks, failure);
 }
 
 std::vector<Tensor> run_constant_program(const Program& program) {
@@ -48,10 +48,12 @@ std::vector<Tensor> run_constant_program(const Program& program) {
     output_data.push_back(outputs.back().bytes().data());
   }
   Tensor arena(DType::u8, {program.arena_bytes.constant()});
+  abi::Failure failure{abi::no_check, 0, 0, 0};
   abi::Arguments arguments{};
   arguments.outputs = output_data.data();
   arguments.arena = arena.bytes().data();
-  run_program(program, nullptr, arguments);
+  arguments.failure = &failure;
+  if (loop::interpret(program, arguments) != 0) check_failed(program.pool->checks(), failure);
   return outputs;
 }
 

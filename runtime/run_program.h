@@ -8,9 +8,9 @@
 
 namespace lathe {
 
-/// Runs a program once: by its entry point, or by the interpreter if that is null. Sets `arguments.failure` itself.
+/// Runs a program once: by its entry point, or by the interpreter if it has none. Sets `arguments.failure` itself.
 /// Throws RunError with the message of the check that failed; then no variable has changed.
-void run_program(const Program& program, abi::EntryPoint entry, abi::Arguments arguments);
+void run_program(const Executable& executable, abi::Arguments arguments);
 
 /// What a failed check says: "gather 'picked' (model.cpp:41): index 12 at 3 ..."; `index` and `detail` fill its places.
 std::string check_message(const loop::CheckInfo& info, std::string_view index, std::string_view detail);

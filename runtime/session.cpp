@@ -73,7 +73,7 @@ std::vector<Tensor> Session::run(const ValueRefs& fetches, const std::vector<Fee
   entry.frame->views = std::move(views);
   state_->execute(*entry.plan, *entry.frame);
   std::vector<Tensor> results = std::move(entry.frame->outputs);
-  entry.frame->renew_outputs(entry.plan->program());
+  entry.frame->renew_outputs(entry.plan->executable().interface());
   return results;
 }
 
@@ -184,7 +184,7 @@ Explanation Callable::explain() const {
 }
 
 const Program& Callable::program() const {
-  return parts_->plan->program();
+  return parts_->plan->executable().program();
 }
 
 }  // namespace lathe

@@ -28,19 +28,22 @@ std::uint64_t split_mix(std::uint64_t seed, std::uint64_t index) {
 
 /// What print steps need to know of the run that they are in.
 struct Host {
-  const Program& program;
+  const ProgramInterface& interface;
   const Bindings& bindings;
   const std::function<void(std::string_view)>& sink;
   std::exception_ptr thrown;
 
-  void print(const loop::HostStep& step, const void* data) const {
-    const TensorType& type = program.tensor(step.tensor).type;
-    Tensor tensor(type.dtype, evaluate(type.shape, bindings));
+  void print(std::int64_t number, const void* data) const {
+    const auto step = std::find_if(
+        interface.prints.begin(), interface.prints.end(),
+        [&](const ProgramInterface::Print& print) { return print.step == static_cast<std::size_t>(number); });
+    ensure(step != interface.prints.end(), "a step prints that is none that does");
+    Tensor tensor(step->type.dtype, evaluate(step->type.shape, bindings));
     const std::span<std::byte> bytes = tensor.bytes();
     if (!bytes.empty()) std::memcpy(bytes.data(), data, bytes.size());
-    if (program.tensor(step.tensor).panel != 0) tensor = from_panels(tensor);
+    if (step->panel != 0) tensor = from_panels(tensor);
     const std::string text =
-        step.message.empty() ? to_string(tensor) : fmt::format("{}: {}", step.message, to_string(tensor));
+        step->message.empty() ? to_string(tensor) : fmt::format("{}: {}", step->message, to_string(tensor));
     if (sink) {
       sink(text);
     } else {
@@ -52,7 +55,7 @@ struct Host {
   static void call(void* context, std::int64_t step, const void* data) {
     Host& host = *static_cast<Host*>(context);
     try {
-      host.print(std::get<loop::HostStep>(host.program.steps.at(static_cast<std::size_t>(step))), data);
+      host.print(step, data);
     } catch (...) {
       if (!host.thrown) host.thrown = std::current_exception();
     }
@@ -109,25 +112,22 @@ void note_times(std::vector<StepTime>& steps, std::span<const std::int64_t> tick
 }  // namespace
 
 Frame::Frame(const Plan& plan, VariableStore& store, bool profile) {
-  const Program& program = plan.program();
+  const ProgramInterface& interface = plan.executable().interface();
   views.resize(plan.feed_count());
   step_bytes.resize(plan.feed_count());
-  input_data.resize(program.inputs.size());
-  output_data.resize(program.outputs.size());
-  output_step_bytes.resize(program.outputs.size());
+  input_data.resize(interface.inputs);
+  output_data.resize(interface.outputs.size());
+  output_step_bytes.resize(interface.outputs.size());
   for (const Slots::VariableUse& use : plan.slots().variables) variables.push_back(&store.at(use.node));
   variable_data.resize(variables.size());
-  if (profile) ticks.resize(program.steps.size() + 1);
-  symbols.resize(program.symbols.size());
-  renew_outputs(program);
+  if (profile) ticks.resize(interface.steps + 1);
+  symbols.resize(interface.symbols.size());
+  renew_outputs(interface);
 }
 
-void Frame::renew_outputs(const Program& program) {
+void Frame::renew_outputs(const ProgramInterface& interface) {
   outputs.clear();
-  for (const loop::TensorId id : program.outputs) {
-    const TensorType& type = program.tensor(id).type;
-    outputs.emplace_back(type.dtype, Extents(type.rank(), 0));
-  }
+  for (const TensorType& type : interface.outputs) outputs.emplace_back(type.dtype, Extents(type.rank(), 0));
 }
 
 SessionState::SessionState(Graph& the_graph, SessionOptions the_options)
@@ -185,8 +185,7 @@ void SessionState::prepare(Plan& plan, Frame& frame, std::optional<std::int64_t>
 
 void SessionState::step(Plan& plan, Frame& frame, std::optional<std::uint64_t> fixed_seed) {
   frame.seed = static_cast<std::int64_t>(fixed_seed ? *fixed_seed : split_mix(seed, seeded_runs));
-  const Program& program = plan.program();
-  Host host{program, frame.bound, options.print, nullptr};
+  Host host{plan.executable().interface(), frame.bound, options.print, nullptr};
   const bool alone = pool.threads() == 1;
   const abi::Arguments arguments{
       .inputs = frame.input_data.data(),
@@ -203,7 +202,7 @@ void SessionState::step(Plan& plan, Frame& frame, std::optional<std::uint64_t> f
       .ticks = frame.ticks.empty() ? nullptr : frame.ticks.data(),
   };
   const auto start = std::chrono::steady_clock::now();
-  run_program(program, plan.executable().entry(), arguments);
+  run_program(plan.executable(), arguments);
   if (arguments.ticks) note_times(plan.statistics.steps, frame.ticks, std::chrono::steady_clock::now() - start);
 
   for (std::size_t slot = 0; slot < frame.variables.size(); ++slot) {
@@ -225,17 +224,17 @@ void SessionState::bind_symbols(const Plan& plan, Frame& frame) const {
   frame.bound.clear();
   for (std::size_t i = 0; i < frame.symbols.size(); ++i) {
     frame.symbols[i] = plan.slots().symbols[i].evaluate(frame.fed);
-    frame.bound.bind(plan.program().symbols[i], frame.symbols[i]);
+    frame.bound.bind(plan.executable().interface().symbols[i], frame.symbols[i]);
   }
 }
 
 /// Gives every output and the arena their sizes, and collects the addresses of everything.
 void SessionState::point(Plan& plan, Frame& frame, std::optional<std::int64_t> steps) {
-  const Program& program = plan.program();
+  const ProgramInterface& interface = plan.executable().interface();
   for (std::size_t slot = 0; slot < frame.outputs.size(); ++slot) {
     frame.extents.clear();
     if (steps) frame.extents.push_back(*steps);
-    for (const Dim& extent : program.tensor(program.outputs[slot]).type.shape) {
+    for (const Dim& extent : interface.outputs[slot].shape) {
       frame.extents.push_back(extent.evaluate(frame.bound));
     }
     frame.outputs[slot].resize(frame.extents);
@@ -243,7 +242,7 @@ void SessionState::point(Plan& plan, Frame& frame, std::optional<std::int64_t> s
     const auto rows = static_cast<std::size_t>(steps ? std::max<std::int64_t>(*steps, 1) : 1);
     frame.output_step_bytes[slot] = frame.outputs[slot].bytes().size() / rows;
   }
-  const std::int64_t arena_bytes = program.arena_bytes.evaluate(frame.bound);
+  const std::int64_t arena_bytes = interface.arena_bytes.evaluate(frame.bound);
   plan.statistics.arena_bytes = arena_bytes;
   if (arena_bytes > arena_.size()) arena_.resize(std::array{arena_bytes});
   for (std::size_t slot = 0; slot < frame.input_data.size(); ++slot) {

@@ -19,7 +19,7 @@ namespace lathe {
 struct Frame {
   Frame(const Plan& plan, VariableStore& store, bool profile);
   /// New, empty outputs, for when the old ones have been given away.
-  void renew_outputs(const Program& program);
+  void renew_outputs(const ProgramInterface& interface);
 
   std::vector<TensorView> views;        // one a feed of the plan, of the first step: to be set before a run
   std::vector<std::size_t> step_bytes;  // how far each view moves from step to step

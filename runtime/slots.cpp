@@ -38,25 +38,31 @@ bool Slots::use_seed() const {
 }
 
 // The slots of a program are its graph's placeholders and variables, in the graph's order.
-Slots slots_of(const Extraction& extraction, std::span<const ValueId> feeds, const Graph& optimised,
-               const Program& program) {
-  Slots out;
+SlotNames slot_names(const Graph& optimised) {
+  SlotNames out;
   const std::set<NodeId> read = variables_read(optimised);
   const std::set<NodeId> assigned = variables_assigned(optimised);
   for (const NodeId id : optimised.node_ids()) {
     const Node& node = optimised.node(id);
-    if (node.op->kind == Kind::variable) {
-      out.variables.push_back({extraction.variables.at(node.name), read.contains(id), assigned.contains(id)});
-    }
-    if (node.op->kind != Kind::placeholder) continue;
-    const auto& fed = extraction.inputs.at(node.name);
+    if (node.op->kind == Kind::variable) out.variables.push_back({node.name, read.contains(id), assigned.contains(id)});
+    if (node.op->kind == Kind::placeholder) out.inputs.push_back(node.name);
+  }
+  return out;
+}
+
+Slots slots_of(const Extraction& extraction, std::span<const ValueId> feeds, const SlotNames& names,
+               std::span<const SymbolId> symbols) {
+  Slots out;
+  for (const auto& [name, read, assigned] : names.variables) {
+    out.variables.push_back({extraction.variables.at(name), read, assigned});
+  }
+  for (const std::string& name : names.inputs) {
+    const auto& fed = extraction.inputs.at(name);
     out.inputs.push_back(
         fed ? std::optional(static_cast<std::size_t>(std::find(feeds.begin(), feeds.end(), *fed) - feeds.begin()))
             : std::nullopt);
   }
-  ensure(out.inputs.size() == program.inputs.size(), "a program has other inputs than its graph");
-  ensure(out.variables.size() == program.variables.size(), "a program has other variables than its graph");
-  for (const SymbolId symbol : program.symbols) out.symbols.push_back(optimised.resolve(Dim(symbol)));
+  for (const SymbolId symbol : symbols) out.symbols.push_back(extraction.graph.resolve(Dim(symbol)));
   return out;
 }
 

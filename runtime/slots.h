@@ -5,10 +5,27 @@
 #include <string>
 #include <vector>
 
-#include <lathe/codegen/program.h>
 #include <lathe/runtime/extract.h>
 
 namespace lathe {
+
+/// The nodes that a program's slots stand for, by name.
+struct SlotNames {
+  struct Variable {
+    std::string name;
+    bool read;
+    bool assigned;
+    bool operator==(const Variable&) const = default;
+  };
+
+  std::vector<std::string> inputs;
+  std::vector<Variable> variables;
+
+  bool operator==(const SlotNames&) const = default;
+};
+
+/// Of the program that `optimised` is lowered to.
+SlotNames slot_names(const Graph& optimised);
 
 /// What the slots of a program are to the graph that it was extracted from.
 struct Slots {
@@ -27,9 +44,9 @@ struct Slots {
   bool use_seed() const;
 };
 
-/// The slots of `program`, which `optimised` was lowered to: what passes made of the extraction for these feeds.
-Slots slots_of(const Extraction& extraction, std::span<const ValueId> feeds, const Graph& optimised,
-               const Program& program);
+/// The slots of a program with these names and symbols, compiled from `extraction`, whose inputs are `feeds`.
+Slots slots_of(const Extraction& extraction, std::span<const ValueId> feeds, const SlotNames& names,
+               std::span<const SymbolId> symbols);
 
 /// An extent that could be negative for some sizes of the feeds, such as n - 5.
 struct DoubtfulExtent {

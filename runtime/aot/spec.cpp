@@ -137,7 +137,7 @@ class LibraryBuilder::FunctionBuilder {
         feeds_(feeds),
         graph_(std::move(lowered.graph)),
         program_(std::make_shared<const Program>(std::move(lowered.program))),
-        slots_(slots_of(extraction, feeds, graph_, *program_)) {
+        slots_(slots_of(extraction, feeds, slot_names(graph_), program_->symbols)) {
     out_.name = fmt::format("{}_{}", library.library_.name, function.name);
     out_.doc = function.doc;
     out_.program = program_;

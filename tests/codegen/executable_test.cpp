@@ -40,6 +40,21 @@ TEST_CASE("an executable tells its program, its target and what each phase cost"
   CHECK(names == std::vector<std::string>{"load LLVM", "emit", "optimise", "generate code", "link", "load"});
 }
 
+TEST_CASE("a program that was lowered elsewhere is lowered when someone asks for it, once") {
+  const Code code = generate(doubled());
+  std::size_t lowered = 0;
+  const Executable executable(interface_of(doubled()), code, [&] {
+    ++lowered;
+    return doubled();
+  });
+  CHECK(static_cast<bool>(executable.entry()));
+  CHECK(executable.interface().outputs.size() == 1);
+  CHECK(lowered == 0);
+  CHECK(executable.program().steps.size() == 1);
+  CHECK(&executable.program() == &executable.program());
+  CHECK(lowered == 1);
+}
+
 TEST_CASE("a dump holds the kernels, the module before and after optimisation, and assembly") {
   const std::filesystem::path folder = std::filesystem::temp_directory_path() / "lathe_executable_test";
   std::filesystem::remove_all(folder);

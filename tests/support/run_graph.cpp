@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <lathe/codegen/denormals.h>
+#include <lathe/codegen/interface.h>
 #include <lathe/codegen/loop/interpret.h>
 #include <lathe/graph/passes/dead_code.h>
 #include <lathe/runtime/run_program.h>
@@ -86,7 +87,7 @@ RunResult Runnable::run(const Feeds& feeds, const Symbols& symbols) const {
   for (const Tensor& tensor : inputs) input_pointers.push_back(TensorView(tensor).data);
   for (Tensor& tensor : result.outputs) output_pointers.push_back(tensor.bytes().data());
   for (Tensor& tensor : variables) variable_pointers.push_back(tensor.bytes().data());
-  const std::vector<const void*> constant_pointers = constant_addresses(program);
+  const std::vector<const void*> constant_pointers = constant_addresses(interface_of(program));
   abi::Failure failure{abi::no_check, 0, 0, 0};
   Printer printer{program, result.printed};
   const abi::Arguments arguments{.inputs = input_pointers.data(),

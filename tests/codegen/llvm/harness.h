@@ -159,7 +159,7 @@ enum class Fill { numbers, whole_numbers, specials };
 class Memory {
  public:
   Memory(const Program& program, const std::vector<std::int64_t>& symbols, Fill fill, unsigned seed)
-      : symbols_(symbols), constant_pointers_(constant_addresses(program)) {
+      : symbols_(symbols), constant_pointers_(constant_addresses(interface_of(program))) {
     Bindings bindings;
     for (std::size_t i = 0; i < program.symbols.size(); ++i) bindings.bind(program.symbols[i], symbols[i]);
     std::mt19937 random(seed);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <lathe/codegen/interface.h>
 #include <lathe/codegen/loop/interpret.h>
 
 namespace lathe::test {
@@ -80,7 +81,7 @@ class ProgramBuilder {
     for (Tensor& tensor : variables) state.push_back(tensor.bytes().data());
     Tensor arena(DType::u8, {program.arena_bytes.evaluate(bindings)});
     failure = {abi::no_check, 0, 0, 0};
-    const std::vector<const void*> constants = constant_addresses(program);
+    const std::vector<const void*> constants = constant_addresses(interface_of(program));
     const abi::Arguments arguments{
         in.data(), out.data(),   state.data(), constants.data(), arena.bytes().data(), symbols.data(), nullptr, nullptr,
         host,      host_context, &failure,     nullptr};
