@@ -26,12 +26,13 @@ namespace {
 constexpr std::string_view introduction = R"(# Benchmarks
 
 `script/bench` measured this and wrote this page: it installs the peers, builds, and runs every program of
-[tests/bench](tests/bench), whose first lines say what each of them does.
+[tests/bench]({}), whose first lines say what each of them does.
 
 All contestants of a row do the same work, and their results were compared before they were timed. They take turns in
-short blocks; a time is that of a run, the median of all. The factor is the peer's time divided by Lathe's: above 1 Lathe is the faster one; **below 1, in bold,
-Lathe is the slower one**. Charts show the same factors. Nothing is left out. A row with a ~ was measured while other
-processes took more than a tenth of the CPUs, and says little, above all with more than one thread.
+short blocks; a time is that of a run, the median of all. The factor is the peer's time divided by Lathe's: above 1
+Lathe is the faster one; **below 1, in bold, Lathe is the slower one**. Charts show the same factors. Nothing is left
+out. A row with a ~ was measured while other processes took more than a tenth of the CPUs, and says little, above all
+with more than one thread.
 )";
 
 Json read(const std::filesystem::path& path) {
@@ -183,7 +184,8 @@ void write_report(const std::vector<std::filesystem::path>& inputs, const std::f
   std::vector<Json> reports;
   for (const auto& path : inputs) reports.push_back(read(path));
   const auto [comparisons, losses] = tally(reports);
-  std::string out(introduction);
+  const std::filesystem::path programs = std::filesystem::proximate("tests/bench", page.parent_path());
+  std::string out = fmt::format(introduction, programs.generic_string());
   out += fmt::format("\nOf {} comparisons Lathe loses {}.\n\n## Machine\n\n{}", comparisons, losses,
                      machine_table(reports));
   for (const Json& report : reports) {
