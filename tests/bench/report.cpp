@@ -184,7 +184,7 @@ void write_report(const std::vector<std::filesystem::path>& inputs, const std::f
   std::vector<Json> reports;
   for (const auto& path : inputs) reports.push_back(read(path));
   const auto [comparisons, losses] = tally(reports);
-  const std::filesystem::path programs = std::filesystem::proximate("tests/bench", page.parent_path());
+  const std::filesystem::path programs = std::filesystem::proximate("tests/bench", absolute(page).parent_path());
   std::string out = fmt::format(introduction, programs.generic_string());
   out += fmt::format("\nOf {} comparisons Lathe loses {}.\n\n## Machine\n\n{}", comparisons, losses,
                      machine_table(reports));
