@@ -43,6 +43,12 @@
 #include <lathe/runtime/data/fashion_mnist.h>
 #include <lathe/runtime/data/idx.h>
 #include <lathe/runtime/data/shuffle.h>
+#include <lathe/runtime/eager/array.h>
+#include <lathe/runtime/eager/context.h>
+#include <lathe/runtime/eager/function.h>
+#include <lathe/runtime/eager/model.h>
+#include <lathe/runtime/eager/optimizer.h>
+#include <lathe/runtime/eager/tape.h>
 #include <lathe/runtime/model/sequential.h>
 #include <lathe/runtime/options.h>
 #include <lathe/runtime/session.h>

@@ -10,10 +10,18 @@
 namespace lathe {
 namespace {
 
-std::vector<SymbolId> symbols_of(const Program& program) {
+/// Those in types, and those that only attributes mention, such as where a slice begins.
+std::vector<SymbolId> symbols_of(const Program& program, const Graph& graph) {
   std::vector<SymbolId> symbols;
   for (const ProgramTensor& tensor : program.tensors) {
     for (const Dim& extent : tensor.type.shape) extent.collect(symbols);
+  }
+  for (const NodeId id : graph.node_ids()) {
+    for (const auto& [name, value] : graph.node(id).attributes) {
+      const Shape* shape = std::get_if<Shape>(&value);
+      if (!shape) continue;
+      for (const Dim& extent : graph.resolve(*shape)) extent.collect(symbols);
+    }
   }
   // Ids depend on who interned first; names do not.
   std::sort(symbols.begin(), symbols.end(), [](SymbolId a, SymbolId b) { return name_of(a) < name_of(b); });
@@ -44,7 +52,7 @@ Program lower(const Graph& graph, const LowerOptions& options) {
   program.outputs = std::move(lowered.outputs);
   program.variables = std::move(lowered.variables);
   if (options.panels) store_variables_in_panels(program);
-  program.symbols = symbols_of(program);
+  program.symbols = symbols_of(program, graph);
   plan_memory(program);
   return program;
 }

@@ -4,10 +4,50 @@
 
 #include <fmt/format.h>
 
+#include <lathe/graph/dispatcher.h>
+
 namespace lathe {
+namespace {
+
+constexpr std::string_view is_empty = "is an empty Value, never set or moved from";
+
+/// The dispatcher of the graph of empty handles.
+class Nowhere final : public Dispatcher {
+ public:
+  Value apply(Graph::NodeSpec spec) override {
+    throw GraphError(fmt::format("{} ({}): an input {}", spec.op.name, describe(spec.where), is_empty));
+  }
+  Value scalar(DType, std::uint64_t, const std::source_location& where) override {
+    throw GraphError(fmt::format("{}: an operand {}", describe(SourceLine(where)), is_empty));
+  }
+};
+
+}  // namespace
+
+Value::Value(Graph& graph, ValueId id) : graph_(&graph), holder_(graph.holder()), id_(id) {
+  retain();
+}
+
+Value::operator bool() const {
+  if (holder_) return holder_->truth(*this);
+  throw GraphError(fmt::format(
+      "{} has no value while the graph is built, so C++ cannot branch on it: use select(condition, a, b), which "
+      "chooses element by element when the graph runs",
+      describe(node())));
+}
+
+Graph& Value::nowhere() {
+  static Nowhere dispatcher;
+  static Graph graph = [] {
+    Graph made;
+    made.dispatch_to(dispatcher);
+    return made;
+  }();
+  return graph;
+}
 
 const Node& Value::node() const {
-  ensure(graph_ != nullptr, "an empty Value was used");
+  if (empty()) throw GraphError(fmt::format("a Value was used that {}", is_empty));
   return graph_->node(id_.node);
 }
 
@@ -27,16 +67,14 @@ std::string describe(const Node& node) {
 }
 
 NodeId Graph::add(NodeSpec spec) {
+  ensure(!hooks_.holder, "a graph that computes at once has no nodes to add to");
   Node node;
   node.op = &spec.op;
   node.attributes = std::move(spec.attributes);
   node.control = std::move(spec.control);
-  node.where = line_.value_or(spec.where);
+  node.where = line_of(spec.where);
   node.name = scope_ + (spec.name.empty() ? spec.op.name : spec.name);
-  if (origin_) {
-    node.forward = this->node(*origin_).name;
-    node.where = this->node(*origin_).where;
-  }
+  if (origin_) node.forward = this->node(*origin_).name;
   if (replaced_) {
     const Node& replaced = replaced_->from->node(replaced_->node);
     node.name = replaced.name;
@@ -44,13 +82,23 @@ NodeId Graph::add(NodeSpec spec) {
     node.where = replaced.where;
   }
   for (const Value& input : spec.inputs) {
-    if (!input) throw GraphError(fmt::format("{}: an input is an empty Value", describe(node)));
+    if (input.empty()) throw GraphError(fmt::format("{}: an input {}", describe(node), is_empty));
     if (&input.graph() != this) {
       throw GraphError(fmt::format("{}: input '{}' belongs to another graph", describe(node), input.name()));
     }
     node.inputs.push_back(input.id());
   }
   return append(std::move(node));
+}
+
+Value Graph::apply(NodeSpec spec) {
+  if (hooks_.dispatcher) return hooks_.dispatcher->apply(std::move(spec));
+  return {*this, {add(std::move(spec)), 0}};
+}
+
+Value Graph::apply(const Op& op, std::initializer_list<Value> inputs, const std::source_location& where) {
+  if (hooks_.dispatcher) return hooks_.dispatcher->apply(op, {inputs.begin(), inputs.size()}, where);
+  return {*this, {add({.op = op, .inputs = inputs, .where = where}), 0}};
 }
 
 NodeId Graph::adopt(const Node& node, std::vector<ValueId> inputs, std::vector<NodeId> control) {
@@ -60,10 +108,14 @@ NodeId Graph::adopt(const Node& node, std::vector<ValueId> inputs, std::vector<N
   return append(std::move(copy));
 }
 
-NodeId Graph::append(Node node) {
+void Graph::complete(Node& node) {
   check_inputs(node);
   check_attributes(node);
   infer(node);
+}
+
+NodeId Graph::append(Node node) {
+  complete(node);
   node.name = unique_name(node.name);
   const auto id = static_cast<NodeId>(nodes_.size());
   by_name_.emplace(node.name, id);
@@ -84,6 +136,7 @@ NodeId Graph::used(Edge edge) const {
 }
 
 bool Graph::has(ValueId value) const {
+  if (hooks_.holder) return true;  // there is no handle on an array that is gone
   return static_cast<std::size_t>(value.node) < nodes_.size() && value.output < node(value.node).outputs.size();
 }
 
@@ -180,8 +233,16 @@ void Graph::set_outputs(std::vector<Output> outputs) {
   outputs_ = std::move(outputs);
 }
 
+SourceLine Graph::line_of(const SourceLine& where) const {
+  return origin_ ? node(*origin_).where : line_.value_or(where);
+}
+
 Graph::Scope::Scope(Graph& graph, std::string_view name) : graph_(graph), outer_(graph.scope_) {
   std::string scope = fmt::format("{}{}/", outer_, name);
+  if (graph.hooks_.holder) {  // arrays have no names to tell apart
+    graph.scope_ = std::move(scope);
+    return;
+  }
   // A scope named "dense_1" may have come before the second "dense".
   for (int again = 1; graph.name_uses_.contains(scope); ++again) scope = fmt::format("{}{}_{}/", outer_, name, again);
   graph.name_uses_[scope] = 1;

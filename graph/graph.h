@@ -13,6 +13,8 @@
 
 namespace lathe {
 
+class Dispatcher;
+
 /// A symbolic computation: an append-only sequence of nodes, each after the nodes it uses. Handles (`Value`) refer to
 /// the object they were made in; copies and passes keep nothing but the structure.
 class Graph {
@@ -45,12 +47,25 @@ class Graph {
   /// Checks attributes, infers types and appends. Throws GraphError naming op, node and source line, and then leaves
   /// the graph as it was.
   NodeId add(NodeSpec spec);
-  /// add(), then the node's first output.
-  Value apply(NodeSpec spec) { return {*this, {add(std::move(spec)), 0}}; }
+  /// The first output of a new node: add(), or what the graph's dispatcher makes of it.
+  Value apply(NodeSpec spec);
+  /// apply() of an op without attributes. Where arrays are computed at once it allocates nothing.
+  Value apply(const Op& op, std::initializer_list<Value> inputs,
+              const std::source_location& where = std::source_location::current());
+  /// Checks what is given of a node and fills in the rest, as add() does before it appends: attributes left out, types.
+  void complete(Node& node);
+
+  /// From now on `dispatcher` decides what apply() does, and `holder`, if given, keeps what handles refer to: the graph
+  /// then has no nodes of its own. Both must outlive the graph; copies of the graph do without them.
+  void dispatch_to(Dispatcher& dispatcher, ArrayHolder* holder = nullptr) { hooks_ = {&dispatcher, holder}; }
+  Dispatcher* dispatcher() const { return hooks_.dispatcher; }
+  ArrayHolder* holder() const { return hooks_.holder; }
 
   std::size_t size() const { return nodes_.size(); }
   /// Nodes stay where they are as the graph grows.
-  const Node& node(NodeId id) const { return nodes_.at(static_cast<std::size_t>(id)); }
+  const Node& node(NodeId id) const {
+    return hooks_.holder ? hooks_.holder->node(id) : nodes_.at(static_cast<std::size_t>(id));
+  }
   const TensorType& type(ValueId id) const { return node(id.node).outputs.at(id.output); }
   /// Ids of all nodes, in order: inputs before uses.
   std::vector<NodeId> node_ids() const;
@@ -72,13 +87,19 @@ class Graph {
   /// The symbols that unify() gave a meaning, with it. A feed that binds one must agree.
   std::span<const Equality> equalities() const { return equalities_; }
 
-  /// A number that differs at each call: tells random nodes apart.
-  std::int64_t next_stream() { return counters_.streams++; }
+  /// A number that differs at each call: tells random nodes apart. Arrays, each drawn from a seed of its own, need
+  /// none.
+  std::int64_t next_stream() { return hooks_.holder ? 0 : counters_.streams++; }
   Counters counters() const { return counters_; }
 
   /// Names what the graph must deliver. Throws GraphError if one is not a value of this graph.
   void set_outputs(std::vector<Output> outputs);
   std::span<const Output> outputs() const { return outputs_; }
+
+  /// What the names of new nodes start with: "dense_1/", or nothing.
+  const std::string& scope() const { return scope_; }
+  /// The line that a node added now from `where` carries.
+  SourceLine line_of(const SourceLine& where) const;
 
   /// While it lives, names of new nodes start with "name/".
   class Scope {
@@ -150,6 +171,17 @@ class Graph {
     const Graph* from;
     NodeId node;
   };
+  struct Hooks {
+    Dispatcher* dispatcher = nullptr;
+    ArrayHolder* holder = nullptr;
+    Hooks() = default;
+    Hooks(Dispatcher* the_dispatcher, ArrayHolder* the_holder) : dispatcher(the_dispatcher), holder(the_holder) {}
+    Hooks(const Hooks&) {}
+    Hooks(Hooks&&) = default;
+    Hooks& operator=(const Hooks&) { return *this; }
+    Hooks& operator=(Hooks&&) = default;
+    ~Hooks() = default;
+  };
 
   NodeId append(Node node);
   bool is_taken(const std::string& name) const;
@@ -160,6 +192,7 @@ class Graph {
   void infer(Node& node);
   bool learn(const Dim& symbol, const Dim& meaning);
 
+  Hooks hooks_;
   std::deque<Node> nodes_;
   std::vector<std::vector<Edge>> users_;  // by node
   std::unordered_map<std::string, NodeId> by_name_;

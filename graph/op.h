@@ -72,11 +72,15 @@ struct GradientContext {
   Graph& graph;
   NodeId id;
   std::span<const Value> grad_outputs;  // one an output; empty handles where nothing flows back
+  std::span<const bool> wanted;         // one an input: whether its gradient is used; all are if this is empty
 
   const Node& node() const;
   Value in(std::size_t i) const;
   Value y(std::size_t output = 0) const;
   Value dy(std::size_t output = 0) const { return grad_outputs[output]; }
+  /// Whether the gradient of input `i` is used. Rules may leave out, as an empty handle, one that is not: where nodes
+  /// are computed at once, no later pass will.
+  bool wants(std::size_t i) const { return wanted.empty() || wanted[i]; }
   template <class T>
   const T& attribute(std::string_view name) const {
     return node().attributes.get<T>(name);

@@ -37,9 +37,10 @@ InferredTypes infer_floats(const InferContext& context) {
   return infer_numbers(context);
 }
 
-/// Gradients of both operands, summed to their shapes.
+/// Gradients of both operands, summed to their shapes where they are wanted.
 Values to_operands(const GradientContext& g, const Value& da, const Value& db) {
-  return {sum_to_shape(da, g.in(0).shape()), sum_to_shape(db, g.in(1).shape())};
+  return {g.wants(0) ? sum_to_shape(da, g.in(0).shape()) : Value(),
+          g.wants(1) ? sum_to_shape(db, g.in(1).shape()) : Value()};
 }
 
 Values pow_gradient(const GradientContext& g) {
@@ -108,7 +109,7 @@ std::optional<Value> add_zero(const RewriteContext& context) {
 
 Value binary(const Op& op, const Operand& a, const Operand& b, const std::source_location& where) {
   const auto [x, y] = as_values(a, b, op.name, where);
-  return x.graph().apply({.op = op, .inputs = {x, y}, .where = where});
+  return x.graph().apply(op, {x, y}, where);
 }
 
 }  // namespace
@@ -137,7 +138,7 @@ const Op sub{{
     .min_inputs = 2,
     .max_inputs = 2,
     .infer = infer_numbers,
-    .gradient = [](const GradientContext& g) { return to_operands(g, g.dy(), -g.dy()); },
+    .gradient = [](const GradientContext& g) { return to_operands(g, g.dy(), g.wants(1) ? -g.dy() : Value()); },
     .lower = [](loop::Body& body) { body.yield(body.in(0) - body.in(1)); },
     .rewrites = {neutral("x - 0", 0, false)},
     .onnx = "Sub",
@@ -152,7 +153,10 @@ const Op mul{{
     .min_inputs = 2,
     .max_inputs = 2,
     .infer = infer_numbers,
-    .gradient = [](const GradientContext& g) { return to_operands(g, g.dy() * g.in(1), g.dy() * g.in(0)); },
+    .gradient =
+        [](const GradientContext& g) {
+          return to_operands(g, g.wants(0) ? g.dy() * g.in(1) : Value(), g.wants(1) ? g.dy() * g.in(0) : Value());
+        },
     .lower = [](loop::Body& body) { body.yield(body.in(0) * body.in(1)); },
     .rewrites = {neutral("x * 1", 1, true)},
     .onnx = "Mul",
@@ -170,7 +174,7 @@ const Op div{{
     .gradient =
         [](const GradientContext& g) {
           const Value da = g.dy() / g.in(1);
-          return to_operands(g, da, -(da * g.y()));
+          return to_operands(g, da, g.wants(1) ? -(da * g.y()) : Value());
         },
     .lower = [](loop::Body& body) { body.yield(body.in(0) / body.in(1)); },
     .rewrites = {neutral("x / 1", 1, false)},

@@ -108,7 +108,7 @@ Value identity(Value x, std::string_view name, std::source_location where) {
 }
 
 Value stop_gradient(Value x, std::source_location where) {
-  return x.graph().apply({.op = op::stop_gradient, .inputs = {x}, .where = where});
+  return x.graph().apply(op::stop_gradient, {x}, where);
 }
 
 }  // namespace lathe

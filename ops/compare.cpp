@@ -100,7 +100,7 @@ const SampleInput some_bools{.dtype = DType::boolean, .shape = {3, 1}, .low = 0,
 
 Value compare(const Op& op, const Operand& a, const Operand& b, const std::source_location& where) {
   const auto [x, y] = as_values(a, b, op.name, where);
-  return x.graph().apply({.op = op, .inputs = {x, y}, .where = where});
+  return x.graph().apply(op, {x, y}, where);
 }
 
 }  // namespace
@@ -242,12 +242,12 @@ Value logical_or(Operand a, Operand b, std::source_location where) {
 }
 
 Value logical_not(Value a, std::source_location where) {
-  return a.graph().apply({.op = op::logical_not, .inputs = {a}, .where = where});
+  return a.graph().apply(op::logical_not, {a}, where);
 }
 
 Value select(Value condition, Operand a, Operand b, std::source_location where) {
   const auto [x, y] = as_values(a, b, "select", where);
-  return condition.graph().apply({.op = op::select, .inputs = {condition, x, y}, .where = where});
+  return condition.graph().apply(op::select, {condition, x, y}, where);
 }
 
 Value clip(Value x, Operand low, Operand high, std::source_location where) {

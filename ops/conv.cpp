@@ -284,17 +284,20 @@ Values conv2d_gradient(const GradientContext& g) {
   const Value x = g.in(0);
   const Value filter = g.in(1);
   const Geometry geometry = Geometry::of(g.node().attributes);
+  Values flows(2);
+  if (g.wants(0)) flows[0] = input_gradient(filter, g.dy(), x.shape(), geometry);
+  if (!g.wants(1)) return flows;
   Attributes attributes = geometry.attributes();
   attributes.set("window", Extents{filter.shape()[0].constant(), filter.shape()[1].constant()});
-  const Value dfilter =
-      g.graph.apply({.op = op::conv2d_filter_gradient, .inputs = {x, g.dy()}, .attributes = attributes});
-  return {input_gradient(filter, g.dy(), x.shape(), geometry), dfilter};
+  flows[1] = g.graph.apply({.op = op::conv2d_filter_gradient, .inputs = {x, g.dy()}, .attributes = attributes});
+  return flows;
 }
 
 /// Its output is linear in x and dy, as the convolution is in x and the filter: `g.dy()` takes the filter's place.
 Values filter_gradient_gradient(const GradientContext& g) {
   const Geometry geometry = Geometry::of(g.node().attributes);
-  return {input_gradient(g.dy(), g.in(1), g.in(0).shape(), geometry), convolve(g.in(0), g.dy(), geometry)};
+  return {g.wants(0) ? input_gradient(g.dy(), g.in(1), g.in(0).shape(), geometry) : Value(),
+          g.wants(1) ? convolve(g.in(0), g.dy(), geometry) : Value()};
 }
 
 // ---- Samples

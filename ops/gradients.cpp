@@ -1,7 +1,9 @@
 #include <lathe/ops/gradients.h>
 
 #include <map>
+#include <memory>
 #include <set>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -20,7 +22,7 @@ namespace {
 void require_floats(const Values& values, std::string_view role, const Graph& graph,
                     const std::source_location& where) {
   for (const Value& value : values) {
-    if (!value) fail(where, fmt::format("{} is an empty Value", role));
+    if (value.empty()) fail(where, fmt::format("{} is an empty Value", role));
     if (&value.graph() != &graph) fail(where, fmt::format("{} '{}' belongs to another graph", role, value.name()));
     if (!is_float(value.dtype())) {
       fail(where,
@@ -38,36 +40,44 @@ void require_type_of(const Value& y, const Value& grad_y, const std::source_loca
   }
 }
 
-/// One flag a node that existed before differentiation began. Nodes stand in order, inputs before uses, so that one
-/// sweep each way finds every path, however deep the graph.
-using Marks = std::vector<bool>;
+/// A flag for some of the nodes that there were before differentiation began.
+class Marks {
+ public:
+  void set(NodeId id, bool flag = true) {
+    const auto index = static_cast<std::size_t>(id);
+    if (index >= flags_.size()) flags_.resize(index + 1);
+    flags_[index] = flag;
+  }
+  bool operator[](NodeId id) const {
+    const auto index = static_cast<std::size_t>(id);
+    return index < flags_.size() && flags_[index];
+  }
 
-bool marked(const Marks& marks, NodeId id) {
-  return marks.at(static_cast<std::size_t>(id));
-}
+ private:
+  std::vector<bool> flags_;
+};
 
-/// The nodes that have an x, or something that depends on one, among their inputs.
-Marks depending_on(const Graph& graph, const std::set<ValueId>& is_x) {
-  Marks depends(graph.size());
-  for (const NodeId id : graph.node_ids()) {
+/// The nodes that have an x, or something that depends on one, among their inputs. Nodes stand in order, inputs before
+/// uses, so that one sweep each way finds every path, however deep the graph.
+Marks depending_on(const Graph& graph, std::span<const NodeId> order, const std::set<ValueId>& is_x) {
+  Marks depends;
+  for (const NodeId id : order) {
     for (const ValueId& input : graph.node(id).inputs) {
-      if (is_x.contains(input) || marked(depends, input.node)) depends[static_cast<std::size_t>(id)] = true;
+      if (is_x.contains(input) || depends[input.node]) depends.set(id);
     }
   }
   return depends;
 }
 
 /// Those of `depends` that the ys are made from.
-Marks leading_to(const Graph& graph, const Values& ys, const Marks& depends) {
-  Marks leads(graph.size());
-  for (const Value& y : ys) leads[static_cast<std::size_t>(y.id().node)] = true;
-  for (std::size_t i = graph.size(); i-- > 0;) {
-    if (!leads[i]) continue;
-    leads[i] = depends[i];
-    if (!depends[i]) continue;
-    for (const ValueId& input : graph.node(static_cast<NodeId>(i)).inputs) {
-      leads[static_cast<std::size_t>(input.node)] = true;
-    }
+Marks leading_to(const Graph& graph, std::span<const NodeId> order, const Values& ys, const Marks& depends) {
+  Marks leads;
+  for (const Value& y : ys) leads.set(y.id().node);
+  for (auto id = order.rbegin(); id != order.rend(); ++id) {
+    if (!leads[*id]) continue;
+    leads.set(*id, depends[*id]);
+    if (!depends[*id]) continue;
+    for (const ValueId& input : graph.node(*id).inputs) leads.set(input.node);
   }
   return leads;
 }
@@ -99,12 +109,15 @@ void propagate(Graph& graph, NodeId id, const Values& grad_outputs, const std::s
   if (!node.op->gradient) {
     fail(where, fmt::format("{} is not differentiable: {}", describe(node), node.op->not_differentiable));
   }
-  const Values flows = node.op->gradient(GradientContext{graph, id, grad_outputs});
+  const std::size_t inputs = node.inputs.size();
+  const auto wanted = std::make_unique<bool[]>(inputs);
+  for (std::size_t i = 0; i < inputs; ++i) wanted[i] = is_x.contains(node.inputs[i]) || depends[node.inputs[i].node];
+  const Values flows = node.op->gradient(GradientContext{graph, id, grad_outputs, {wanted.get(), inputs}});
   ensure(flows.size() == node.inputs.size(), fmt::format("the gradient rule of '{}' gives {} values for {} inputs",
                                                          node.op->name, flows.size(), node.inputs.size()));
   for (std::size_t i = 0; i < flows.size(); ++i) {
     const ValueId input = node.inputs[i];
-    if (!flows[i] || !(is_x.contains(input) || marked(depends, input.node))) continue;
+    if (flows[i].empty() || !wanted[i]) continue;
     ensure(flows[i].type() == graph.type(input),
            fmt::format("the gradient rule of '{}' gives {} for input {}, which is {}", node.op->name,
                        to_string(flows[i].type()), i, to_string(graph.type(input))));
@@ -116,7 +129,13 @@ void propagate(Graph& graph, NodeId id, const Values& grad_outputs, const std::s
 
 Values gradients(const Values& ys, const Values& xs, const Values& grad_ys, GradientOptions options,
                  std::source_location where) {
-  if (ys.empty() || !ys.front()) fail(where, "there is no y to differentiate");
+  const bool none = ys.empty() || ys.front().empty();
+  return gradients_along(none ? std::vector<NodeId>() : ys.front().graph().node_ids(), ys, xs, grad_ys, options, where);
+}
+
+Values gradients_along(std::span<const NodeId> order, const Values& ys, const Values& xs, const Values& grad_ys,
+                       GradientOptions options, std::source_location where) {
+  if (ys.empty() || ys.front().empty()) fail(where, "there is no y to differentiate");
   Graph& graph = ys.front().graph();
   require_floats(ys, "y", graph, where);
   require_floats(xs, "x", graph, where);
@@ -126,29 +145,29 @@ Values gradients(const Values& ys, const Values& xs, const Values& grad_ys, Grad
 
   std::set<ValueId> is_x;
   for (const Value& x : xs) is_x.insert(x.id());
-  const Marks depends = depending_on(graph, is_x);
-  const Marks on_path = leading_to(graph, ys, depends);
+  const Marks depends = depending_on(graph, order, is_x);
+  const Marks on_path = leading_to(graph, order, ys, depends);
 
   const Graph::Scope scope(graph, "gradients");
   Accumulator accumulated;
   for (std::size_t i = 0; i < ys.size(); ++i) {
     const Value given = grad_ys.empty() ? Value() : grad_ys[i];
-    if (given) {
+    if (!given.empty()) {
       require_floats({given}, "grad_y", graph, where);
       require_type_of(ys[i], given, where);
     }
-    accumulated.add(ys[i].id(), given ? given : ones_like(ys[i], where));
+    accumulated.add(ys[i].id(), given.empty() ? ones_like(ys[i], where) : given);
   }
 
-  for (std::size_t i = on_path.size(); i-- > 0;) {
-    if (!on_path[i]) continue;
-    const auto id = static_cast<NodeId>(i);
+  for (auto at = order.rbegin(); at != order.rend(); ++at) {
+    const NodeId id = *at;
+    if (!on_path[id]) continue;
     const Graph::Origin origin(graph, id);
     Values grad_outputs;
     bool flows = false;
     for (std::uint32_t output = 0; output < graph.node(id).outputs.size(); ++output) {
       grad_outputs.push_back(accumulated.total({id, output}));
-      flows = flows || grad_outputs.back();
+      flows = flows || !grad_outputs.back().empty();
     }
     if (flows) propagate(graph, id, grad_outputs, is_x, depends, accumulated, where);
   }
@@ -159,10 +178,10 @@ Values gradients(const Values& ys, const Values& xs, const Values& grad_ys, Grad
       const Graph::Origin origin(graph, x.id().node);
       return accumulated.total(x.id());
     }();
-    if (!dx && options.unconnected == Unconnected::error) {
+    if (dx.empty() && options.unconnected == Unconnected::error) {
       fail(where, fmt::format("the ys do not depend on x '{}' in a differentiable way", x.name()));
     }
-    result.push_back(dx || options.unconnected == Unconnected::empty ? dx : zeros_like(x, where));
+    result.push_back(dx.empty() && options.unconnected == Unconnected::zeros ? zeros_like(x, where) : dx);
   }
   return result;
 }

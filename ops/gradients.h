@@ -1,6 +1,7 @@
 #pragma once
 
 #include <source_location>
+#include <span>
 
 #include <lathe/graph/graph.h>
 
@@ -27,5 +28,9 @@ struct GradientOptions {
 /// differentiable lies on a path, naming that node and the reason.
 Values gradients(const Values& ys, const Values& xs, const Values& grad_ys = {}, GradientOptions options = {},
                  std::source_location where = std::source_location::current());
+
+/// The same where only the nodes in `order`, inputs before uses, connect ys and xs: what a tape has recorded of them.
+Values gradients_along(std::span<const NodeId> order, const Values& ys, const Values& xs, const Values& grad_ys = {},
+                       GradientOptions options = {}, std::source_location where = std::source_location::current());
 
 }  // namespace lathe

@@ -12,7 +12,7 @@ namespace lathe {
 namespace {
 
 Value unary(const Op& op, const Value& x, const std::source_location& where) {
-  return x.graph().apply({.op = op, .inputs = {x}, .where = where});
+  return x.graph().apply(op, {x}, where);
 }
 
 }  // namespace

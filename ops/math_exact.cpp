@@ -59,7 +59,7 @@ std::optional<Value> keep_input(const RewriteContext& context) {
 }
 
 Value unary(const Op& op, const Value& x, const std::source_location& where) {
-  return x.graph().apply({.op = op, .inputs = {x}, .where = where});
+  return x.graph().apply(op, {x}, where);
 }
 
 }  // namespace

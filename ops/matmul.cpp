@@ -89,16 +89,21 @@ Values gradient(const GradientContext& g) {
   const Value dy = g.dy();
   const bool ta = g.attribute<bool>("transpose_a");
   const bool tb = g.attribute<bool>("transpose_b");
-  const Value da = ta ? matmul(b, dy, {.transpose_a = tb, .transpose_b = true}) : matmul(dy, b, {.transpose_b = !tb});
+  Value da;
+  if (g.wants(0)) {
+    da = ta ? matmul(b, dy, {.transpose_a = tb, .transpose_b = true}) : matmul(dy, b, {.transpose_b = !tb});
+    da = sum_to_shape(da, a.shape());
+  }
+  if (!g.wants(1)) return {da, Value()};
   // One b for a whole stack: a single product over all rows, where the general way would store a product for each a.
   if (b.rank() == 2 && a.rank() > 2 && !ta) {
     const Value rows = all_rows(a);
     const Value dy_rows = all_rows(dy);
     const Value db = tb ? matmul(dy_rows, rows, {.transpose_a = true}) : matmul(rows, dy_rows, {.transpose_a = true});
-    return {sum_to_shape(da, a.shape()), db};
+    return {da, db};
   }
   const Value db = tb ? matmul(dy, a, {.transpose_a = true, .transpose_b = ta}) : matmul(a, dy, {.transpose_a = !ta});
-  return {sum_to_shape(da, a.shape()), sum_to_shape(db, b.shape())};
+  return {da, sum_to_shape(db, b.shape())};
 }
 
 /// Where batch number `batch` of the output's stack starts in a stack of matrices that is broadcast to it.

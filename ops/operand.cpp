@@ -1,7 +1,10 @@
 #include <lathe/ops/operand.h>
 
+#include <cstring>
+
 #include <fmt/format.h>
 
+#include <lathe/graph/dispatcher.h>
 #include <lathe/ops/source.h>
 
 namespace lathe {
@@ -43,6 +46,11 @@ Value Operand::as(Graph& graph, DType dtype, const std::source_location& where) 
               throw GraphError(fmt::format("{}: the number {} is not a value of {}: cast the other operand first",
                                            describe(SourceLine(where)), number, to_string(dtype)));
             }
+            if (Dispatcher* dispatcher = graph.dispatcher()) {
+              std::uint64_t bits = 0;
+              std::memcpy(&bits, &*element, sizeof(T));
+              return dispatcher->scalar(dtype, bits, where);
+            }
             return constant(graph, Tensor::scalar<T>(*element), where);
           });
         }
@@ -54,7 +62,8 @@ std::pair<Value, Value> as_values(const Operand& a, const Operand& b, std::strin
                                   const std::source_location& where) {
   const Value* some = a.value() ? a.value() : b.value();
   if (!some) throw GraphError(fmt::format("{} ({}): both operands are numbers", op, describe(SourceLine(where))));
-  if (!*some) throw GraphError(fmt::format("{} ({}): an operand is an empty Value", op, describe(SourceLine(where))));
+  if (some->empty())
+    throw GraphError(fmt::format("{} ({}): an operand is an empty Value", op, describe(SourceLine(where))));
   return {a.as(some->graph(), some->dtype(), where), b.as(some->graph(), some->dtype(), where)};
 }
 

@@ -116,7 +116,7 @@ const Attributes standard_normal = {{"mean", 0.0}, {"deviation", 1.0}};
 /// A node of `op` with its own stream.
 Value random(const Op& op, Graph& graph, Shape shape, Attributes distribution, const RandomOptions& options,
              const std::source_location& where) {
-  const Value seed = options.seed ? options.seed : run_seed(graph, where);
+  const Value seed = options.seed.empty() ? run_seed(graph, where) : options.seed;
   distribution.set("dtype", options.dtype);
   distribution.set("shape", std::move(shape));
   distribution.set("stream", graph.next_stream());

@@ -111,7 +111,8 @@ LoweredGraph lower_graph(const Graph& graph, const SessionOptions& options, cons
     out.phases.push_back({report.name, Milliseconds(report.time).count()});
   }
   const auto start = Clock::now();
-  out.program = lower(out.graph, {.fuse = options.fuse && pass_options.enabled("fuse"), .panels = true});
+  out.program =
+      lower(out.graph, {.fuse = options.fuse && pass_options.enabled("fuse"), .panels = stores_panels(options)});
   out.phases.push_back({"lower", milliseconds_since(start)});
   return out;
 }

@@ -48,4 +48,11 @@ struct SessionOptions {
   std::function<void(std::string_view)> print = {};
 };
 
+/// Whether programs compiled so store large variables in panels of columns (codegen/layout.h): unless "panels" is
+/// disabled, which is for variables that are also read one op at a time.
+bool stores_panels(const SessionOptions& options);
+
+/// The options, with what they leave open taken from the environment: LATHE_DUMP, LATHE_DISABLE, LATHE_CACHE.
+SessionOptions with_environment(SessionOptions options);
+
 }  // namespace lathe

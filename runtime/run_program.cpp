@@ -17,10 +17,14 @@ std::string replace_all(std::string text, std::string_view what, std::string_vie
   return text;
 }
 
-[[noreturn]] void check_failed(std::span<const loop::CheckInfo> checks, const abi::Failure& failure) {
+const loop::CheckInfo& check_of(std::span<const loop::CheckInfo> checks, const abi::Failure& failure) {
   ensure(failure.check >= 0 && static_cast<std::size_t>(failure.check) < checks.size(), "an unknown check failed");
-  throw RunError(check_message(checks[static_cast<std::size_t>(failure.check)], fmt::format("{}", failure.index),
-                               fmt::format("{}", failure.detail)));
+  return checks[static_cast<std::size_t>(failure.check)];
+}
+
+[[noreturn]] void check_failed(std::span<const loop::CheckInfo> checks, const abi::Failure& failure) {
+  throw RunError(
+      check_message(check_of(checks, failure), fmt::format("{}", failure.index), fmt::format("{}", failure.detail)));
 }
 
 }  // namespace
@@ -30,11 +34,19 @@ std::string check_message(const loop::CheckInfo& info, std::string_view index, s
 }
 
 void run_program(const Executable& executable, abi::Arguments arguments) {
+  if (const auto failure = try_program(executable, arguments)) check_failed(executable.interface().checks, *failure);
+}
+
+std::optional<abi::Failure> try_program(const Executable& executable, abi::Arguments arguments) {
   abi::Failure failure{abi::no_check, 0, 0, 0};
   arguments.failure = &failure;
   const abi::EntryPoint entry = executable.entry();
   const std::int32_t failed = entry ? entry(&arguments) : loop::interpret(executable.program(), arguments);
-  if (failed != 0) check_failed(executable.interface().checks, failure);
+  return failed == 0 ? std::nullopt : std::optional(failure);
+}
+
+const loop::CheckInfo& check_of(const Executable& executable, const abi::Failure& failure) {
+  return check_of(executable.interface().checks, failure);
 }
 
 std::vector<Tensor> run_constant_program(const Program& program) {

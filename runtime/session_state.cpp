@@ -3,72 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdio>
-#include <cstring>
 #include <functional>
 
 #include <fmt/format.h>
 
 #include <lathe/codegen/denormals.h>
-#include <lathe/codegen/layout.h>
-#include <lathe/graph/pass.h>
-#include <lathe/runtime/program_cache.h>
+#include <lathe/runtime/host.h>
 #include <lathe/runtime/run_program.h>
+#include <lathe/runtime/seeds.h>
 
 namespace lathe {
 namespace {
-
-/// Number `index` of the SplitMix64 sequence that starts at `seed`. Steele, Lea & Flood, OOPSLA 2014.
-std::uint64_t split_mix(std::uint64_t seed, std::uint64_t index) {
-  std::uint64_t z = seed + (index + 1) * 0x9e3779b97f4a7c15;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return z ^ (z >> 31);
-}
-
-/// What print steps need to know of the run that they are in.
-struct Host {
-  const ProgramInterface& interface;
-  const Bindings& bindings;
-  const std::function<void(std::string_view)>& sink;
-  std::exception_ptr thrown;
-
-  void print(std::int64_t number, const void* data) const {
-    const auto step = std::find_if(
-        interface.prints.begin(), interface.prints.end(),
-        [&](const ProgramInterface::Print& print) { return print.step == static_cast<std::size_t>(number); });
-    ensure(step != interface.prints.end(), "a step prints that is none that does");
-    Tensor tensor(step->type.dtype, evaluate(step->type.shape, bindings));
-    const std::span<std::byte> bytes = tensor.bytes();
-    if (!bytes.empty()) std::memcpy(bytes.data(), data, bytes.size());
-    if (step->panel != 0) tensor = from_panels(tensor);
-    const std::string text =
-        step->message.empty() ? to_string(tensor) : fmt::format("{}: {}", step->message, to_string(tensor));
-    if (sink) {
-      sink(text);
-    } else {
-      fmt::print(stderr, "{}\n", text);
-    }
-  }
-
-  // Nothing may be thrown through compiled code.
-  static void call(void* context, std::int64_t step, const void* data) {
-    Host& host = *static_cast<Host*>(context);
-    try {
-      host.print(step, data);
-    } catch (...) {
-      if (!host.thrown) host.thrown = std::current_exception();
-    }
-  }
-};
-
-SessionOptions with_environment(SessionOptions options) {
-  PassOptions environment = PassOptions::from_environment();
-  if (options.dump.empty()) options.dump = std::move(environment.dump);
-  options.cache = with_environment(std::move(options.cache));
-  options.disable.insert(options.disable.end(), environment.disable.begin(), environment.disable.end());
-  return options;
-}
 
 const void* advanced(const void* pointer, std::size_t bytes) {
   return static_cast<const std::byte*>(pointer) + bytes;
@@ -134,7 +79,7 @@ SessionState::SessionState(Graph& the_graph, SessionOptions the_options)
     : graph(the_graph),
       options(with_environment(std::move(the_options))),
       pool(options.threads),
-      variables(graph),
+      variables(graph, stores_panels(options)),
       seed(options.seed) {}
 
 SessionState::Entry& SessionState::find(const Signature& signature) {

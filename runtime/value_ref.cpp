@@ -68,7 +68,7 @@ ValueId resolve_name(const Graph& graph, std::string_view name, std::string_view
 ValueId resolve(const Graph& graph, const ValueRef& reference, std::string_view role) {
   if (const auto* name = std::get_if<std::string>(&reference.get())) return resolve_name(graph, *name, role);
   const Value& value = std::get<Value>(reference.get());
-  if (!value) throw RunError(fmt::format("a {} is an empty Value", role));
+  if (value.empty()) throw RunError(fmt::format("a {} is an empty Value", role));
   if (&value.graph() != &graph) {
     throw RunError(fmt::format("{} '{}' belongs to another graph than the session's", role, value.name()));
   }

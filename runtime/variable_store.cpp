@@ -32,13 +32,17 @@ void not_initialized(const Node& variable) {
   throw RunError(fmt::format("{} has no value yet: call initialize() or set_variable() first", describe(variable)));
 }
 
+std::int64_t VariableStore::panel_of(const TensorType& type) const {
+  return panels_ ? panel_columns(type) : 0;
+}
+
 VariableStore::Variable& VariableStore::at(NodeId id) {
   const auto found = variables_.find(id);
   if (found != variables_.end()) return found->second;
   const Node& node = graph_.node(id);
   ensure(is_variable(node), "storage asked for a node that is no variable");
   Extents extents = extents_of(node);
-  const std::int64_t panel = panel_columns(node.outputs[0]);
+  const std::int64_t panel = panel_of(node.outputs[0]);
   if (panel != 0) extents = panel_extents(extents, panel);
   return variables_.emplace(id, Variable{Tensor(node.outputs[0].dtype, std::move(extents)), false}).first->second;
 }
@@ -70,7 +74,7 @@ Tensor VariableStore::read(NodeId id) const {
   const auto found = variables_.find(id);
   if (found == variables_.end() || !found->second.initialized) not_initialized(graph_.node(id));
   const Tensor& tensor = found->second.tensor;
-  return panel_columns(graph_.node(id).outputs[0]) == 0 ? tensor : from_panels(tensor);
+  return panel_of(graph_.node(id).outputs[0]) == 0 ? tensor : from_panels(tensor);
 }
 
 void VariableStore::write(NodeId id, const TensorView& tensor) {
@@ -81,7 +85,7 @@ void VariableStore::write(NodeId id, const TensorView& tensor) {
                                to_string(tensor.dtype), to_string(Extents(tensor.shape.begin(), tensor.shape.end()))));
   }
   Variable& variable = at(id);
-  const std::int64_t panel = panel_columns(type);
+  const std::int64_t panel = panel_of(type);
   const std::span<std::byte> bytes = variable.tensor.bytes();
   if (panel != 0) {
     variable.tensor = to_panels(tensor, panel);

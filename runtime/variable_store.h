@@ -18,8 +18,8 @@ class VariableStore {
     bool initialized = false;
   };
 
-  /// The graph may grow later and must outlive the store.
-  explicit VariableStore(const Graph& graph) : graph_(graph) {}
+  /// The graph may grow later and must outlive the store. Without `panels` all is stored in row-major order.
+  explicit VariableStore(const Graph& graph, bool panels = true) : graph_(graph), panels_(panels) {}
 
   /// The storage of the variable node `id`: zeros that do not count as initialised until somebody says so. Stays where
   /// it is. Throws RunError if its shape holds a symbol.
@@ -39,7 +39,10 @@ class VariableStore {
   std::uint64_t hash() const;
 
  private:
+  std::int64_t panel_of(const TensorType& type) const;
+
   const Graph& graph_;
+  bool panels_;
   std::map<NodeId, Variable> variables_;  // those that somebody asked for
 };
 

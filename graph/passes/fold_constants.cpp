@@ -1,5 +1,6 @@
 #include <lathe/graph/passes/fold_constants.h>
 
+#include <algorithm>
 #include <optional>
 
 #include <lathe/graph/rebuild.h>
@@ -31,7 +32,7 @@ class Folder {
       outputs = {node.attributes.get<std::shared_ptr<const Tensor>>("value")};
       return true;
     }
-    if (!is_pure(node.op->kind) || !node.control.empty()) return false;
+    if (!is_pure(node.op->kind) || !node.control.empty() || depends_on_symbols(node)) return false;
     const auto inputs = known_inputs(node);
     if (!inputs || !is_small_enough(node, *inputs)) return false;
     try {
@@ -47,6 +48,15 @@ class Folder {
   const Tensors& outputs(NodeId id) const { return known_[static_cast<std::size_t>(id)]; }
 
  private:
+  bool depends_on_symbols(const Node& node) const {
+    return std::any_of(node.attributes.begin(), node.attributes.end(), [&](const Attributes::Entry& attribute) {
+      const Shape* shape = std::get_if<Shape>(&attribute.second);
+      if (!shape) return false;
+      const Shape resolved = graph_.resolve(*shape);
+      return !std::all_of(resolved.begin(), resolved.end(), [](const Dim& extent) { return extent.is_constant(); });
+    });
+  }
+
   std::optional<Tensors> known_inputs(const Node& node) const {
     Tensors tensors;
     for (const ValueId input : node.inputs) {

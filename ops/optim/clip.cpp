@@ -20,7 +20,7 @@ Graph& check(std::string_view name, const Values& gradients, double limit, const
   if (!(limit > 0)) throw GraphError(fmt::format("{}the limit must be positive, not {}", prefix, limit));
   if (gradients.empty()) throw GraphError(prefix + "there are no values");
   for (const Value& g : gradients) {
-    if (!g) throw GraphError(prefix + "a value is empty");
+    if (g.empty()) throw GraphError(prefix + "a value is empty");
     if (!is_float(g.dtype())) {
       throw GraphError(fmt::format("{}'{}' is {}, not a float", prefix, g.name(), to_string(g.dtype())));
     }
@@ -33,7 +33,7 @@ Value norm_of(const Values& gradients) {
   Value total;
   for (const Value& g : gradients) {
     const Value squares = cast(sum(square(g)), DType::f64);
-    total = total ? total + squares : squares;
+    total = total.empty() ? squares : total + squares;
   }
   return sqrt(total);
 }

@@ -26,7 +26,7 @@ void check(std::string_view name, const std::vector<GradientAndVariable>& pairs,
   if (pairs.empty()) fail(name, where, "there is no variable to update");
   std::set<ValueId> seen;
   for (const auto& [gradient, variable] : pairs) {
-    if (!variable || !gradient) fail(name, where, "a variable or gradient is an empty Value");
+    if (variable.empty() || gradient.empty()) fail(name, where, "a variable or gradient is an empty Value");
     if (variable.node().op->kind != Kind::variable) {
       fail(name, where, fmt::format("'{}' is not a variable", variable.name()));
     }
@@ -61,10 +61,10 @@ Value UpdateContext::assign(const Value& variable, const Value& value) {
 }
 
 Value Optimizer::minimize(Value loss, Values variables, std::source_location where) const {
-  if (!loss || !is_float(loss.dtype()) || loss.rank() != 0) {
+  if (loss.empty() || !is_float(loss.dtype()) || loss.rank() != 0) {
     fail(name_, where,
          fmt::format("the loss must be a float scalar, and is {}: take its mean",
-                     loss ? to_string(loss.type()) : "an empty Value"));
+                     loss.empty() ? "an empty Value" : to_string(loss.type())));
   }
   const bool all = variables.empty();
   if (all) variables = trainable_variables(loss.graph());
@@ -73,7 +73,7 @@ Value Optimizer::minimize(Value loss, Values variables, std::source_location whe
       gradients({loss}, variables, {}, {.unconnected = all ? Unconnected::empty : Unconnected::error}, where);
   std::vector<GradientAndVariable> pairs;
   for (std::size_t i = 0; i < variables.size(); ++i) {
-    if (found[i]) pairs.push_back({found[i], variables[i]});
+    if (!found[i].empty()) pairs.push_back({found[i], variables[i]});
   }
   return apply_gradients(pairs, where);
 }

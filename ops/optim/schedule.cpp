@@ -29,9 +29,9 @@ Value LearningRate::at(Value step, std::source_location where) const {
   if (const auto rate = number()) return constant(step.graph(), *rate);
   if (const Schedule* schedule = std::get_if<Schedule>(&rate_)) return (*schedule)(step);
   const Value rate = std::get<Value>(rate_);
-  if (!rate || &rate.graph() != &step.graph() || !is_float(rate.dtype()) || rate.rank() != 0) {
+  if (rate.empty() || &rate.graph() != &step.graph() || !is_float(rate.dtype()) || rate.rank() != 0) {
     throw GraphError(fmt::format("learning rate ({}): must be a float scalar of the same graph, and is {}",
-                                 describe(SourceLine(where)), rate ? to_string(rate.type()) : "an empty Value"));
+                                 describe(SourceLine(where)), rate.empty() ? "an empty Value" : to_string(rate.type())));
   }
   return cast(rate, DType::f64);
 }

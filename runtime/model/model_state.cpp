@@ -107,7 +107,7 @@ void ModelState::join(const std::shared_ptr<Network>& other) {
 }
 
 void ModelState::build_for(const TensorView& x) {
-  if (output) return;
+  if (!output.empty()) return;
   for (const Layer& layer : layers) {
     if (!network && layer.model()) network = layer.model()->network;
   }

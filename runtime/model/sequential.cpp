@@ -10,7 +10,7 @@ namespace lathe::nn {
 namespace {
 
 const ModelState& built(const std::shared_ptr<ModelState>& state, std::string_view asked_by) {
-  if (!state->output) throw RunError(fmt::format("{} needs a built model: build() it, or show it data", asked_by));
+  if (state->output.empty()) throw RunError(fmt::format("{} needs a built model: build() it, or show it data", asked_by));
   return *state;
 }
 
@@ -73,7 +73,7 @@ void Sequential::build(const TensorType& input) {
 }
 
 bool Sequential::is_built() const {
-  return static_cast<bool>(state_->output);
+  return !state_->output.empty();
 }
 
 void Sequential::compile(Training training) {

@@ -116,7 +116,7 @@ TEST_CASE("inputs must be values of this graph") {
   const SourceLine where("f.cpp", 1);
   CHECK(message_of([&] {
           apply(test::add, {x, Value()}, where);
-        }) == "test_add 'test_add' (f.cpp:1): an input is an empty Value");
+        }) == "test_add 'test_add' (f.cpp:1): an input is an empty Value, never set or moved from");
   CHECK(message_of([&] {
           apply(test::add, {x, y}, where);
         }) == "test_add 'test_add' (f.cpp:1): input 'y' belongs to another graph");

@@ -1,0 +1,298 @@
+#include <lathe/runtime/eager/trace.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <lathe/codegen/denormals.h>
+#include <lathe/codegen/layout.h>
+#include <lathe/codegen/lower.h>
+#include <lathe/ops/effect.h>
+#include <lathe/ops/source.h>
+#include <lathe/ops/variable.h>
+#include <lathe/runtime/eager/state.h>
+#include <lathe/runtime/extract.h>
+#include <lathe/runtime/host.h>
+#include <lathe/runtime/run_program.h>
+#include <lathe/runtime/variable_store.h>
+
+namespace lathe::eager {
+namespace {
+
+constexpr std::string_view of_variables = "variables/";
+
+/// Whether an op is there for what it does, so that it runs though nobody uses its result.
+bool acts(const Op& op) {
+  return has_effect(op.kind) || &op == &op::assert_all_finite || &op == &op::check_labels;
+}
+
+}  // namespace
+
+// ---- Trace
+
+Trace::Trace(State& state) : state_(state) {
+  graph.dispatch_to(*this);
+}
+
+Value Trace::argument(std::string_view name, const TensorType& type) {
+  arguments.push_back(placeholder(graph, name, type.dtype, type.shape));
+  return arguments.back();
+}
+
+Value Trace::apply(Graph::NodeSpec spec) {
+  if (spec.op.kind == Kind::assign) return assign(std::move(spec));
+  if (spec.op.kind == Kind::variable) return make_variable(std::move(spec));
+  for (Value& input : spec.inputs) input = import(input);
+  if (&spec.op == &op::group) spec.control.clear();  // all that acts is part of every run
+  const Op& op = spec.op;
+  const Value made(graph, {graph.add(std::move(spec)), 0});
+  if (acts(op)) effects_.push_back(made.id().node);
+  return made;
+}
+
+Value Trace::scalar(DType dtype, std::uint64_t bits, const std::source_location& where) {
+  Tensor number(dtype, {});
+  std::memcpy(number.bytes().data(), &bits, number.bytes().size());
+  return constant(graph, std::move(number), where);
+}
+
+Value Trace::import(const Value& value) {
+  if (value.empty() || &value.graph() == &graph) return value;  // add() says what is wrong with an empty one
+  if (&value.graph() != &state_.graph) {
+    throw GraphError(
+        fmt::format("{} belongs to another context or graph than the function that uses it", describe(value.node())));
+  }
+  if (state_.is_variable(value.id().node)) {
+    import_variable(value);
+    return find_variable(value)->current;
+  }
+  const auto known =
+      std::find_if(arrays.begin(), arrays.end(), [&](const Captured& array) { return array.outside == value; });
+  if (known != arrays.end()) return known->inside;
+  const Value inside = placeholder(graph, fmt::format("captured{}", arrays.size()), value.dtype(), value.shape());
+  arrays.push_back({value, inside, inside});
+  return inside;
+}
+
+Value Trace::import_variable(const Value& variable) {
+  if (const Captured* known = find_variable(variable)) return known->inside;
+  const Node& node = variable.node();
+  ensure(&variable.graph() == &state_.graph && node.op->kind == Kind::variable, "what is imported is no variable");
+  Node copy;  // adopted, since the scope of what is being added is not the variable's
+  copy.op = node.op;
+  copy.attributes = node.attributes;
+  // A name that no op takes: optimizers find a variable's slots by it.
+  copy.name = fmt::format("{}{}", of_variables, node.name);
+  const Value inside(graph, {graph.adopt(copy, {}, {}), 0});
+  ensure(inside.node().name == copy.name, "a node of a traced function has a variable's name");
+  captured_variables.push_back({variable, inside, inside});
+  return inside;
+}
+
+Trace::Captured* Trace::find_variable(const Value& value) {
+  const auto found = std::find_if(captured_variables.begin(), captured_variables.end(), [&](const Captured& known) {
+    return known.outside == value || known.inside == value;
+  });
+  return found == captured_variables.end() ? nullptr : &*found;
+}
+
+Value Trace::assign(Graph::NodeSpec spec) {
+  Value& target = spec.inputs.at(0);
+  if (&target.graph() == &state_.graph && state_.is_variable(target.id().node)) target = import_variable(target);
+  spec.inputs.at(1) = import(spec.inputs[1]);
+  Node node;
+  node.op = &spec.op;
+  node.attributes = spec.attributes;
+  node.name = spec.op.name;
+  node.where = graph.line_of(spec.where);
+  for (const Value& input : spec.inputs) node.inputs.push_back(input.id());
+  graph.complete(node);
+  if (node.attributes.get<bool>("initializer")) {
+    initialize(target, spec.inputs[1]);
+    return target;
+  }
+  find_variable(target)->current = spec.inputs[1];
+  return spec.inputs[1];
+}
+
+Value Trace::make_variable(Graph::NodeSpec spec) {
+  std::string name = graph.scope() + spec.name;
+  if (const std::size_t at = name.find(of_variables); at != std::string::npos) name.erase(at, of_variables.size());
+  if (!variables) {
+    throw GraphError(
+        fmt::format("variable '{}' ({}): a function that is traced cannot make variables, since every "
+                    "retrace would make another: make it before",
+                    name, describe(spec.where)));
+  }
+  auto found = variables->find(name);
+  if (found == variables->end()) {
+    const Tracing outside(state_, nullptr);
+    spec.name = name;
+    found = variables->emplace(name, state_.apply(std::move(spec))).first;
+  }
+  return import_variable(found->second);
+}
+
+void Trace::initialize(const Value& variable, const Value& value) {
+  const Value& outside = find_variable(variable)->outside;
+  if (state_.is_initialized(outside.id().node)) return;
+  const std::array fetches{value.id()};
+  const Tensor initial = run_constant_program(lower(extract(graph, fetches, {}).graph, {.fuse = false})).front();
+  state_.assign(outside.id().node, state_.adopt(initial).id().node);
+}
+
+void Trace::finish(const Values& values) {
+  for (const Value& value : values) {
+    if (value.empty()) throw GraphError("a function that was traced returned an empty Value");
+    fetches.push_back(import(value).id());
+  }
+  results = values.size();
+  for (const Captured& variable : captured_variables) {
+    if (variable.current == variable.inside) continue;
+    effects_.push_back(graph.add({.op = op::assign, .inputs = {variable.inside, variable.current}}));
+  }
+  if (!effects_.empty()) {
+    fetches.push_back({graph.add({.op = op::group, .control = std::move(effects_)}), 0});
+  }
+}
+
+// ---- Tracing
+
+Tracing::Tracing(State& state, Trace* trace) : state_(state), outer_(std::exchange(state.tracing, trace)) {}
+
+Tracing::~Tracing() {
+  state_.tracing = outer_;
+}
+
+Values State::gradients_in_trace(const Values& ys, const Values& xs, const Values& grad_ys, GradientOptions gradient,
+                                 const std::source_location& where) {
+  ensure(tracing != nullptr, "a tape outlived the function that it was made in");
+  const auto inside = [&](const Values& values) {
+    Values out;
+    for (const Value& value : values) out.push_back(tracing->import(value));
+    return out;
+  };
+  return gradients(inside(ys), inside(xs), inside(grad_ys), gradient, where);
+}
+
+// ---- TracedProgram
+
+TracedProgram::TracedProgram(State& state, std::unique_ptr<Trace> trace, std::string name, bool panels)
+    : state_(state), trace_(std::move(trace)) {
+  SessionOptions options = state.options;
+  if (!panels) options.disable.emplace_back("panels");
+  panels_ = stores_panels(options);
+  std::vector<ValueId> feeds;
+  for (const Value& argument : trace_->arguments) feeds.push_back(argument.id());
+  for (const Trace::Captured& array : trace_->arrays) feeds.push_back(array.inside.id());
+  plan_ = std::make_shared<Plan>(trace_->graph, trace_->fetches, feeds);
+  plan_->statistics.name = std::move(name);
+  plan_->compile(options, state.programs++);
+  const ProgramInterface& interface = plan_->executable().interface();
+  symbols_.resize(interface.symbols.size());
+  inputs_.resize(interface.inputs);
+  outputs_.resize(interface.outputs.size());
+  variables_.resize(interface.variables);
+}
+
+bool TracedProgram::fits(std::span<const Value> arguments) const {
+  Bindings bindings;
+  const auto fits = [&](const Value& inside, const Value& outside, bool symbols) {
+    const Extents& extents = state_.extents(outside.id().node);
+    const Shape& shape = inside.shape();
+    for (std::size_t axis = 0; axis < extents.size(); ++axis) {
+      const auto symbol = shape[axis].as_symbol();
+      if (symbols != symbol.has_value()) continue;
+      const bool same =
+          symbol ? !bindings.bind(*symbol, extents[axis]) : shape[axis].evaluate(bindings) == extents[axis];
+      if (!same) return false;
+    }
+    return true;
+  };
+  // What symbols stand for first: other extents may be made of them.
+  for (const bool symbols : {true, false}) {
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      if (!fits(trace_->arguments[i], arguments[i], symbols)) return false;
+    }
+    for (const Trace::Captured& array : trace_->arrays) {
+      if (!fits(array.inside, array.outside, symbols)) return false;
+    }
+  }
+  return true;
+}
+
+Values TracedProgram::run(std::span<const Value> arguments) {
+  const Executable& executable = plan_->executable();
+  const ProgramInterface& interface = executable.interface();
+  const Slots& slots = plan_->slots();
+  views_.clear();
+  for (const Value& argument : arguments) views_.push_back(state_.view(argument));
+  for (const Trace::Captured& array : trace_->arrays) views_.push_back(state_.view(array.outside));
+  plan_->feeds().bind(views_, fed_);
+  plan_->check_symbols(fed_);
+  bound_.clear();
+  for (std::size_t i = 0; i < symbols_.size(); ++i) {
+    symbols_[i] = slots.symbols[i].evaluate(fed_);
+    bound_.bind(interface.symbols[i], symbols_[i]);
+  }
+  std::int64_t seed = 0;
+  if (slots.use_seed()) seed = static_cast<std::int64_t>(state_.next_seed());
+  for (std::size_t slot = 0; slot < inputs_.size(); ++slot) {
+    inputs_[slot] = slots.inputs[slot] ? static_cast<const void*>(views_[*slots.inputs[slot]].data) : &seed;
+  }
+  Values made;
+  for (std::size_t slot = 0; slot < outputs_.size(); ++slot) {
+    const TensorType& type = interface.outputs[slot];
+    State::Output output = state_.make({type.dtype, to_shape(evaluate(type.shape, bound_))});
+    outputs_[slot] = output.data;
+    made.push_back(std::move(output.value));
+  }
+  std::vector<NodeId> unset;  // variables without a value before the run
+  for (std::size_t slot = 0; slot < variables_.size(); ++slot) {
+    const Slots::VariableUse& use = slots.variables[slot];
+    const Value inside(trace_->graph, {use.node, 0});
+    const auto known = std::find_if(trace_->captured_variables.begin(), trace_->captured_variables.end(),
+                                    [&](const Trace::Captured& variable) { return variable.inside == inside; });
+    const NodeId variable = known->outside.id().node;
+    if (!state_.is_initialized(variable)) {
+      if (use.read) not_initialized(known->outside.node());
+      unset.push_back(variable);
+    }
+    variables_[slot] = state_.exclusive(variable, panels_ ? panel_columns(known->outside.type()) : 0);
+  }
+  const std::int64_t arena_bytes = interface.arena_bytes.evaluate(bound_);
+  plan_->statistics.arena_bytes = arena_bytes;
+  if (static_cast<std::size_t>(arena_bytes) > state_.arena.bytes().size()) state_.arena.resize(std::array{arena_bytes});
+
+  Host host{interface, bound_, state_.options.print, nullptr};
+  const bool alone = state_.pool.threads() == 1;
+  const FlushDenormals flush;
+  try {
+    run_program(executable, {.inputs = inputs_.data(),
+                             .outputs = outputs_.data(),
+                             .variables = variables_.data(),
+                             .constants = executable.constants(),
+                             .arena = state_.arena.bytes().data(),
+                             .symbols = symbols_.data(),
+                             .parallel_for = alone ? nullptr : &ThreadPool::parallel_for,
+                             .parallel_context = alone ? nullptr : &state_.pool,
+                             .host = &Host::call,
+                             .host_context = &host,
+                             .failure = nullptr,
+                             .ticks = nullptr});
+  } catch (...) {
+    for (const NodeId variable : unset) state_.forget(variable);
+    throw;
+  }
+  ++plan_->statistics.runs;
+  ++state_.counters.dispatches;
+  state_.counters.kernels += interface.kernels;
+  if (host.thrown) std::rethrow_exception(host.thrown);
+  made.resize(trace_->results);
+  return made;
+}
+
+}  // namespace lathe::eager
