@@ -31,7 +31,8 @@ Value LearningRate::at(Value step, std::source_location where) const {
   const Value rate = std::get<Value>(rate_);
   if (rate.empty() || &rate.graph() != &step.graph() || !is_float(rate.dtype()) || rate.rank() != 0) {
     throw GraphError(fmt::format("learning rate ({}): must be a float scalar of the same graph, and is {}",
-                                 describe(SourceLine(where)), rate.empty() ? "an empty Value" : to_string(rate.type())));
+                                 describe(SourceLine(where)),
+                                 rate.empty() ? "an empty Value" : to_string(rate.type())));
   }
   return cast(rate, DType::f64);
 }

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include <lathe/runtime/eager/generaliser.h>
 #include <lathe/runtime/eager/state.h>
-#include <lathe/runtime/eager/trace.h>
+#include <lathe/runtime/eager/traced_program.h>
 
 namespace lathe::eager {
 
@@ -62,22 +63,6 @@ Values TracedCalls::call(Graph& context, std::span<const Value> arrays, const st
   return program_for(context, arrays, others, body).run(arrays);
 }
 
-namespace {
-
-/// Which extents of the arguments a trace knows as numbers.
-enum class Known { none, ones, all };
-
-Shape generalised(const Shape& shape, Known known, int& next) {
-  Shape out;
-  for (const Dim& extent : shape) {
-    const bool keep = known == Known::all || (known == Known::ones && extent == Dim(1));
-    out.push_back(keep ? extent : dim(fmt::format("n{}", next++)));
-  }
-  return out;
-}
-
-}  // namespace
-
 TracedProgram& TracedCalls::program_for(Graph& context, std::span<const Value> arrays,
                                         const std::vector<std::string>& others, const Body& body) {
   for (const auto& trace : traces_) {
@@ -85,13 +70,13 @@ TracedProgram& TracedCalls::program_for(Graph& context, std::span<const Value> a
   }
   State& state = dynamic_cast<State&>(*context.dispatcher());
   const std::string name = describe(SourceLine(where_));
-  for (const Known known : {Known::none, Known::ones, Known::all}) {
+  for (const Known known : {Known::none, Known::ones, Known::inner, Known::all}) {
     try {
       auto made = std::make_unique<eager::Trace>(state);
-      int symbols = 0;
+      Generaliser generalise(known, "n");
       for (std::size_t i = 0; i < arrays.size(); ++i) {
         const TensorType& type = arrays[i].type();
-        made->argument(fmt::format("argument{}", i), {type.dtype, generalised(type.shape, known, symbols)});
+        made->argument(fmt::format("argument{}", i), {type.dtype, generalise(type.shape)});
       }
       {
         const Tracing tracing(state, made.get());

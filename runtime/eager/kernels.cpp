@@ -8,6 +8,7 @@
 
 #include <lathe/ops/source.h>
 #include <lathe/runtime/compile.h>
+#include <lathe/runtime/eager/generaliser.h>
 #include <lathe/runtime/log.h>
 #include <lathe/runtime/slots.h>
 
@@ -16,9 +17,6 @@ namespace {
 
 /// More are not kept: code for sizes that never come again must not pile up.
 constexpr std::size_t most_kernels = 1024;
-
-/// Which extents a kernel knows as numbers, such as all but the first of each shape; the others are symbols.
-enum class Known { none, ones, inner, all };
 
 /// The numbers of all extents: the inputs', then those in attributes.
 std::vector<std::int64_t> numbers_of(const Node& node, std::span<const TensorType> inputs) {
@@ -33,34 +31,10 @@ std::vector<std::int64_t> numbers_of(const Node& node, std::span<const TensorTyp
   return numbers;
 }
 
-/// Symbols e0, e1, ... in place of numbers.
-class Generaliser {
- public:
-  explicit Generaliser(Known known) : known_(known) {}
-
-  Shape operator()(const Shape& shape) {
-    Shape out;
-    for (const Dim& extent : shape) {
-      const std::int64_t number = extent.constant();
-      // Symbols stand for extents, and no extent is negative.
-      const bool keep = known_ == Known::all || number < 0 || (number == 1 && known_ == Known::ones) ||
-                        (known_ == Known::inner && !out.empty());
-      out.push_back(keep ? extent : dim(fmt::format("e{}", extents_.size())));
-      extents_.push_back(out.back());
-    }
-    return out;
-  }
-  const std::vector<Dim>& extents() const { return extents_; }
-
- private:
-  Known known_;
-  std::vector<Dim> extents_;
-};
-
 /// The op in a graph of its own. Throws GraphError where its type rule has to know more of the extents.
 Kernel kernel_of(const Node& node, std::span<const TensorType> inputs, Known known) {
   auto graph = std::make_shared<Graph>();
-  Generaliser generalise(known);
+  Generaliser generalise(known, "e");
   Values placed;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     placed.push_back(placeholder(*graph, fmt::format("in{}", i), inputs[i].dtype, generalise(inputs[i].shape)));

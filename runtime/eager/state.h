@@ -21,6 +21,12 @@ namespace lathe::eager {
 
 class Trace;
 
+/// `hash` with one more value in it.
+inline std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
+  hash = (hash ^ value) * 0x9e3779b97f4a7c15;
+  return hash ^ (hash >> 29);
+}
+
 /// What a tape has recorded: see GradientTape.
 struct TapeRecord {
   bool watch_variables = true;

@@ -2,15 +2,11 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
-#include <optional>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <lathe/graph/dispatcher.h>
-#include <lathe/ops/gradients.h>
-#include <lathe/runtime/plan.h>
 
 namespace lathe::eager {
 
@@ -77,34 +73,6 @@ class Tracing {
  private:
   State& state_;
   Trace* outer_;
-};
-
-/// A traced function, compiled.
-class TracedProgram {
- public:
-  /// Compiles what was traced; without `panels`, for variables in row-major order.
-  TracedProgram(State& state, std::unique_ptr<Trace> trace, std::string name, bool panels);
-
-  /// Whether the program is right for arrays of these extents.
-  bool fits(std::span<const Value> arguments) const;
-  Values run(std::span<const Value> arguments);
-  const ProgramStatistics& statistics() const { return plan_->statistics; }
-  const Program& program() const { return plan_->executable().program(); }
-
- private:
-  State& state_;
-  std::unique_ptr<Trace> trace_;
-  std::shared_ptr<Plan> plan_;
-  bool panels_;
-
-  // Of a run, kept for the next one's sake.
-  std::vector<TensorView> views_;
-  Bindings fed_;
-  Bindings bound_;
-  std::vector<std::int64_t> symbols_;
-  std::vector<const void*> inputs_;
-  std::vector<void*> outputs_;
-  std::vector<void*> variables_;
 };
 
 }  // namespace lathe::eager

@@ -10,7 +10,8 @@ namespace lathe::nn {
 namespace {
 
 const ModelState& built(const std::shared_ptr<ModelState>& state, std::string_view asked_by) {
-  if (state->output.empty()) throw RunError(fmt::format("{} needs a built model: build() it, or show it data", asked_by));
+  if (state->output.empty())
+    throw RunError(fmt::format("{} needs a built model: build() it, or show it data", asked_by));
   return *state;
 }
 

@@ -29,5 +29,7 @@ std::vector<Contestant> gelu(const RowsProblem& problem);
 std::vector<Contestant> adam(const AdamProblem& problem);
 /// One number plus one.
 std::vector<Contestant> increment();
+/// So many numbers plus as many.
+std::vector<Contestant> small_sum(std::int64_t size);
 
 }  // namespace lathe::bench::torch_peer

@@ -112,4 +112,18 @@ std::vector<Contestant> increment() {
            .prepare = [] { at::set_num_threads(1); }}};
 }
 
+std::vector<Contestant> small_sum(std::int64_t size) {
+  const torch::Tensor x = torch::ones({size});
+  const torch::Tensor y = torch::ones({size});
+  const auto z = std::make_shared<torch::Tensor>();
+  return {{.name = "libtorch",
+           .run =
+               [=] {
+                 const torch::InferenceMode guard;
+                 *z = x + y;
+               },
+           .result = [=] { return numbers(*z); },
+           .prepare = [] { at::set_num_threads(1); }}};
+}
+
 }  // namespace lathe::bench::torch_peer
