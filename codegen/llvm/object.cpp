@@ -4,7 +4,10 @@
 #include <future>
 #include <utility>
 
+#include <llvm/BinaryFormat/ELF.h>
+#include <llvm/CodeGen/MachineModuleInfo.h>
 #include <llvm/IR/LegacyPassManager.h>
+#include <llvm/MC/MCContext.h>
 #include <llvm/Support/SmallVectorMemoryBuffer.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Transforms/Utils/Cloning.h>
@@ -21,11 +24,24 @@ double milliseconds(Clock::duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
+/// Declares the sections of constants before LLVM does, which would let linkers merge equal constants: then every
+/// constant needs a symbol with a name, and those of small kernels outweigh the constants. In sections that stay whole
+/// a constant is a distance from the start.
+void keep_constants_unnamed(llvm::MCContext& context) {
+  for (const char* section : {".rodata.cst4", ".rodata.cst8", ".rodata.cst16", ".rodata.cst32"}) {
+    context.getELFSection(section, llvm::ELF::SHT_PROGBITS, llvm::ELF::SHF_ALLOC);
+  }
+}
+
 llvm::SmallVector<char, 0> generate(llvm::Module& module, Target& target, llvm::CodeGenFileType type) {
   llvm::SmallVector<char, 0> out;
   llvm::raw_svector_ostream stream(out);
   llvm::legacy::PassManager passes;
-  const bool refused = target.target_machine->addPassesToEmitFile(passes, stream, nullptr, type);
+  // The pass manager owns it.
+  auto* info =
+      new llvm::MachineModuleInfoWrapperPass(static_cast<llvm::LLVMTargetMachine*>(target.target_machine.get()));
+  keep_constants_unnamed(info->getMMI().getContext());
+  const bool refused = target.target_machine->addPassesToEmitFile(passes, stream, nullptr, type, true, info);
   ensure(!refused, "LLVM cannot emit this kind of file");
   passes.run(module);
   return out;

@@ -2,6 +2,7 @@
 // for every kind of CPU.
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "../../examples/aot/network.h"
 #include "../support/aot_library.h"
 #include "../support/shell.h"
+#include "../support/temporary_folder.h"
 
 using namespace lathe;
 using namespace lathe::test;
@@ -76,6 +78,14 @@ Variables trained_ahead_of_time(const AotLibrary& library, ThreadPool* pool) {
   return out;
 }
 
+/// Where the programs of examples/aot are, unless this build leaves them out.
+std::optional<std::filesystem::path> example_programs() {
+  const std::filesystem::path folder = std::filesystem::path(LATHE_BINARY_DIR) / "examples/aot";
+  if (std::filesystem::exists(folder / "train")) return folder;
+  MESSAGE("left out: builds with sanitizers do not make these programs");
+  return std::nullopt;
+}
+
 /// As train.c prints it.
 std::string weights_hash(const Variables& variables) {
   std::uint64_t hash = 0xcbf29ce484222325;
@@ -107,26 +117,34 @@ TEST_CASE("an epoch ahead of time leaves the session's variables, for all x86 ta
 }
 
 TEST_CASE("the C programs are linked to nothing of Lathe's, and train.c leaves the session's weights") {
-  const std::filesystem::path folder = std::filesystem::path(LATHE_BINARY_DIR) / "examples/aot";
-  if (!std::filesystem::exists(folder / "train")) {
-    MESSAGE("left out: builds with sanitizers do not make these programs");
-    return;
-  }
-  CHECK(shell("nm -u " + quoted(folder / "fashion_mlp.o")).empty());
-  const std::string libraries = shell("ldd " + quoted(folder / "train"));
+  const std::optional<std::filesystem::path> folder = example_programs();
+  if (!folder) return;
+  CHECK(shell("nm -u " + quoted(*folder / "fashion_mlp.o")).empty());
+  const std::string libraries = shell("ldd " + quoted(*folder / "train"));
   CAPTURE(libraries);
   for (const char* library : {"lathe", "LLVM", "stdc++", "libm."}) CHECK(libraries.find(library) == std::string::npos);
 
-  const std::string printed = shell(quoted(folder / "train") + " --epochs 1");
+  const std::string printed = shell(quoted(*folder / "train") + " --epochs 1");
   CAPTURE(printed);
   CHECK(printed.find("Weights hash: " + weights_hash(trained_by_session())) != std::string::npos);
-  const std::string predicted = shell(quoted(folder / "predict"));
+  const std::string predicted = shell(quoted(*folder / "predict"));
   CAPTURE(predicted);
   int right = 0;
   const std::size_t line = predicted.rfind('\n', predicted.size() - 2) + 1;
   REQUIRE(std::sscanf(predicted.c_str() + line, "%d of 10000 test images are told right", &right) == 1);
   CHECK(right > 8000);
 
-  CHECK(!run_shell(quoted(folder / "train") + " --epochs many").succeeded);
-  CHECK(!run_shell(quoted(folder / "train") + " --data /nowhere").succeeded);
+  CHECK(!run_shell(quoted(*folder / "train") + " --epochs many").succeeded);
+  CHECK(!run_shell(quoted(*folder / "train") + " --data /nowhere").succeeded);
+}
+
+TEST_CASE("an object that trains, evaluates and predicts takes less than 64 KiB for an instruction set") {
+  const std::optional<std::filesystem::path> folder = example_programs();
+  if (!folder) return;
+  for (const std::string target : {"x86-64-v3", "x86-64-v4", "aarch64"}) {
+    CAPTURE(target);
+    const TemporaryFolder made;
+    shell(quoted(*folder / "fashion_mlp_generator") + " --target " + target + " --output " + quoted(made.path()));
+    CHECK(std::filesystem::file_size(made.path() / "fashion_mlp.o") < 64 * 1024);
+  }
 }

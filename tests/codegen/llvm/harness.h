@@ -1,10 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -128,27 +131,28 @@ struct Builder {
 /// Memory with a guard on both sides, `misaligned` elements past a multiple of 64 bytes.
 class Guarded {
  public:
-  Guarded(std::size_t bytes, std::size_t offset) : bytes_(bytes), storage_(bytes + 3 * guard + offset, pattern) {
+  Guarded(std::size_t bytes, std::size_t offset)
+      : bytes_(bytes), offset_(offset), storage_(bytes + 3 * guard + offset, pattern) {
     const auto address = reinterpret_cast<std::uintptr_t>(storage_.data());
     begin_ = (address + guard + 63) / 64 * 64 - address + offset;
     std::memset(data(), 0, bytes);
   }
-  Guarded(const Guarded&) = delete;
+  Guarded(const Guarded& other) : Guarded(other.bytes_, other.offset_) { std::memcpy(data(), other.data(), bytes_); }
   Guarded(Guarded&&) = default;
   std::byte* data() { return storage_.data() + begin_; }
+  const std::byte* data() const { return storage_.data() + begin_; }
   std::size_t size() const { return bytes_; }
   bool intact() const {
-    for (std::size_t i = 0; i < storage_.size(); ++i) {
-      const bool inside = i >= begin_ && i < begin_ + bytes_;
-      if (!inside && storage_[i] != pattern) return false;
-    }
-    return true;
+    const auto untouched = [](std::byte byte) { return byte == pattern; };
+    const std::byte* end = storage_.data() + storage_.size();
+    return std::all_of(storage_.data(), data(), untouched) && std::all_of(data() + bytes_, end, untouched);
   }
 
  private:
   static constexpr std::size_t guard = 256;
   static constexpr std::byte pattern{0xa5};
   std::size_t bytes_;
+  std::size_t offset_;
   std::vector<std::byte> storage_;
   std::size_t begin_ = 0;
 };
@@ -173,9 +177,16 @@ class Memory {
     for (const loop::TensorId id : program.variables) make(id, variables, true, 0);
     for (const loop::TensorId id : program.outputs) make(id, outputs, false, 0);
     arena.emplace_back(static_cast<std::size_t>(program.arena_bytes.evaluate(bindings)), 0);
-    point_at(inputs, input_pointers_);
-    point_at(outputs, output_pointers_);
-    point_at(variables, variable_pointers_);
+    point_at_all();
+  }
+  Memory(const Memory& other)
+      : inputs(other.inputs),
+        outputs(other.outputs),
+        variables(other.variables),
+        arena(other.arena),
+        symbols_(other.symbols_),
+        constant_pointers_(other.constant_pointers_) {
+    point_at_all();
   }
 
   abi::Arguments arguments() {
@@ -197,6 +208,12 @@ class Memory {
   abi::Failure failure{abi::no_check, 0, 0, 0};
 
  private:
+  void point_at_all() {
+    point_at(inputs, input_pointers_);
+    point_at(outputs, output_pointers_);
+    point_at(variables, variable_pointers_);
+  }
+
   template <class Pointer>
   static void point_at(std::vector<Guarded>& memory, std::vector<Pointer>& pointers) {
     for (Guarded& one : memory) pointers.push_back(one.data());
@@ -250,6 +267,7 @@ inline std::string difference(std::vector<Guarded>& expected, std::vector<Guarde
   for (std::size_t slot = 0; slot < ids.size(); ++slot) {
     const DType dtype = program.tensor(ids[slot]).type.dtype;
     if (!actual[slot].intact()) return fmt::format("tensor {} was written outside", slot);
+    if (std::memcmp(expected[slot].data(), actual[slot].data(), expected[slot].size()) == 0) continue;
     const std::string found = dispatch(dtype, [&]<class T>(T) {
       for (std::size_t at = 0; at < expected[slot].size(); at += sizeof(T)) {
         T e{};
@@ -276,14 +294,18 @@ struct Comparison {
 inline void check_against_interpreter(const Program& program, const Comparison& comparison) {
   const FlushDenormals flush;
   static const std::vector<InstructionSet> sets = available_sets();
+  std::vector<std::pair<InstructionSet, std::shared_ptr<const Executable>>> executables;
   for (const InstructionSet set : sets) {
     if (set == InstructionSet::portable && !comparison.portable) continue;
-    const auto executable = compile(program, {.instruction_set = set});
-    for (const std::vector<std::int64_t>& symbols : comparison.symbols) {
+    executables.emplace_back(set, compile(program, {.instruction_set = set}));
+  }
+  for (const std::vector<std::int64_t>& symbols : comparison.symbols) {
+    const Memory initial(program, symbols, comparison.fill, 7);
+    Memory expected = initial;
+    const std::int32_t status = loop::interpret(program, expected.arguments());
+    for (const auto& [set, executable] : executables) {
       for (const bool parallel : {false, true}) {
-        Memory expected(program, symbols, comparison.fill, 7);
-        Memory actual(program, symbols, comparison.fill, 7);
-        const std::int32_t status = loop::interpret(program, expected.arguments());
+        Memory actual = initial;
         abi::Arguments arguments = actual.arguments();
         if (parallel) arguments.parallel_for = run_in_reverse;
         INFO("set ", to_string(set), ", symbols ", to_string(symbols), parallel ? ", parallel" : ", serial");
