@@ -43,6 +43,8 @@
 #include <lathe/runtime/data/fashion_mnist.h>
 #include <lathe/runtime/data/idx.h>
 #include <lathe/runtime/data/shuffle.h>
+#include <lathe/runtime/debug/numerics.h>
+#include <lathe/runtime/debug/stepwise.h>
 #include <lathe/runtime/model/sequential.h>
 #include <lathe/runtime/options.h>
 #include <lathe/runtime/session.h>
