@@ -43,6 +43,8 @@
 #include <lathe/runtime/data/fashion_mnist.h>
 #include <lathe/runtime/data/idx.h>
 #include <lathe/runtime/data/shuffle.h>
+#include <lathe/runtime/debug/numerics.h>
+#include <lathe/runtime/debug/stepwise.h>
 #include <lathe/runtime/eager/array.h>
 #include <lathe/runtime/eager/context.h>
 #include <lathe/runtime/eager/function.h>

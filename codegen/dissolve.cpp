@@ -4,6 +4,7 @@
 #include <set>
 
 #include <lathe/codegen/nest.h>
+#include <lathe/graph/nonempty.h>
 
 namespace lathe {
 namespace {
@@ -118,14 +119,16 @@ class Dissolver {
     return needed_[number(id)] || uses.pinned || (lowered_.has_check(id) && !belongs_in_rows(id, uses));
   }
 
-  /// A check that one map of more axes needs belongs where the map is computed, row by row.
+  /// A check that one map of more axes needs belongs where the map is computed, row by row; unless there may be no
+  /// rows.
   bool belongs_in_rows(TensorId id, const Uses& uses) const {
     const ExprId* root = lowered_.expression(id);
     if (!root || !std::holds_alternative<loop::Check>(lowered_.pool->node(*root))) return false;
     if (uses.consumers.size() != 1 || uses.in_contraction) return false;
     const TensorId consumer = *uses.consumers.begin();
     return lowered_.expression(consumer) && !lowered_.reduction(consumer) &&
-           lowered_.definition(consumer)->axes.size() > lowered_.definition(id)->axes.size();
+           lowered_.definition(consumer)->axes.size() > lowered_.definition(id)->axes.size() &&
+           nonempty_with(lowered_.tensor(id).type.shape, lowered_.tensor(consumer).type.shape);
   }
 
   void decide(TensorId id) {

@@ -16,6 +16,7 @@ ProgramInterface interface_of(const Program& program) {
   out.inputs = program.inputs.size();
   out.variables = program.variables.size();
   for (const loop::TensorId id : program.outputs) out.outputs.push_back(program.tensor(id).type);
+  out.exchanges = program.exchanges;
   for (const ProgramTensor& tensor : program.tensors) {
     out.constants.push_back(tensor.role == Role::constant ? tensor.constant : nullptr);
   }

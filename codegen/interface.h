@@ -23,7 +23,8 @@ struct ProgramInterface {
 
   std::size_t inputs = 0;
   std::size_t variables = 0;
-  std::vector<TensorType> outputs;                       // by slot
+  std::vector<TensorType> outputs;  // by slot: the graph's, then those of exchanges
+  std::vector<Exchange> exchanges;
   std::vector<std::shared_ptr<const Tensor>> constants;  // by TensorId; null for what is none
   std::vector<SymbolId> symbols;
   Dim arena_bytes;

@@ -10,22 +10,36 @@
 namespace lathe {
 namespace {
 
-/// Those in types, and those that only attributes mention, such as where a slice begins.
-std::vector<SymbolId> symbols_of(const Program& program, const Graph& graph) {
+std::vector<SymbolId> symbols_of(const Graph& graph, const Program& program) {
   std::vector<SymbolId> symbols;
-  for (const ProgramTensor& tensor : program.tensors) {
-    for (const Dim& extent : tensor.type.shape) extent.collect(symbols);
-  }
+  // A node may compute with an extent that no tensor has.
   for (const NodeId id : graph.node_ids()) {
     for (const auto& [name, value] : graph.node(id).attributes) {
-      const Shape* shape = std::get_if<Shape>(&value);
+      const auto* shape = std::get_if<Shape>(&value);
       if (!shape) continue;
       for (const Dim& extent : graph.resolve(*shape)) extent.collect(symbols);
     }
   }
+  for (const ProgramTensor& tensor : program.tensors) {
+    for (const Dim& extent : tensor.type.shape) extent.collect(symbols);
+  }
   // Ids depend on who interned first; names do not.
   std::sort(symbols.begin(), symbols.end(), [](SymbolId a, SymbolId b) { return name_of(a) < name_of(b); });
   return symbols;
+}
+
+/// Where a CommitStep would copy a new value out of the arena, lets the caller swap it in.
+void exchange_variables(Program& program) {
+  std::erase_if(program.steps, [&](const loop::Step& step) {
+    const auto* commit = std::get_if<loop::CommitStep>(&step);
+    ProgramTensor* from = commit ? &program.tensors.at(number(commit->from)) : nullptr;
+    if (!from || from->role != Role::arena) return false;
+    from->role = Role::output;
+    from->slot = static_cast<std::uint32_t>(program.outputs.size());
+    program.outputs.push_back(commit->from);
+    program.exchanges.push_back({from->slot, program.tensor(commit->variable).slot});
+    return true;
+  });
 }
 
 }  // namespace
@@ -52,7 +66,8 @@ Program lower(const Graph& graph, const LowerOptions& options) {
   program.outputs = std::move(lowered.outputs);
   program.variables = std::move(lowered.variables);
   if (options.panels) store_variables_in_panels(program);
-  program.symbols = symbols_of(program, graph);
+  if (options.exchange) exchange_variables(program);
+  program.symbols = symbols_of(graph, program);
   plan_memory(program);
   return program;
 }

@@ -30,6 +30,14 @@ struct ProgramTensor {
   std::int64_t panel = 0;                  // columns a panel of a matrix that is not row-major: see layout.h
 };
 
+/// A variable whose new value a run leaves in an output of its own, beyond those of the graph. Once the run has
+/// succeeded, the caller swaps the memory of both.
+struct Exchange {
+  std::uint32_t output = 0;  // slots
+  std::uint32_t variable = 0;
+  bool operator==(const Exchange&) const = default;
+};
+
 /// An optimised graph lowered to an ordered list of steps plus a memory plan. Everything symbolic is a Dim over
 /// `symbols`, so that one program serves all their values.
 struct Program {
@@ -37,6 +45,7 @@ struct Program {
   std::vector<ProgramTensor> tensors;  // by TensorId
   std::vector<loop::Step> steps;
   std::vector<loop::TensorId> inputs, outputs, variables;  // by slot
+  std::vector<Exchange> exchanges;
   std::vector<SymbolId> symbols;
   Dim arena_bytes;
 

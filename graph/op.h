@@ -178,6 +178,9 @@ struct OpSpec {
   /// Describes an output element as an expression of input elements. Empty for placeholders, constants, variables.
   std::function<void(loop::Body&)> lower = {};
   std::vector<Rewrite> rewrites = {};
+  /// In how many of the first inputs no NaN or infinity can hide: every one makes an element of the first output NaN or
+  /// infinite, whatever the other elements are. Says nothing of integers.
+  std::size_t shows_nonfinite = 0;
   std::string onnx = {};
   Lazy<Samples> samples = {};
   Lazy<BadSamples> bad_samples = {};

@@ -51,6 +51,7 @@ const Op cast{{
     .lower = [](loop::Body& body) { body.yield(loop::cast(body.out_type().dtype, body.in(0))); },
     .rewrites = {{"cast to the same dtype",
                   [](const RewriteContext& context) { return input_if_same_type(context, 0); }}},
+    .shows_nonfinite = 1,
     .onnx = "Cast",
     .samples = []() -> Samples {
       return {cast_sample(DType::f32, DType::f64, -2, 2, unchanged),
@@ -75,6 +76,7 @@ const Op identity{{
     .gradient = pass_through,
     .lower = [](loop::Body& body) { body.yield(body.in(0)); },
     .rewrites = {{"identity", [](const RewriteContext& context) { return input_if_same_type(context, 0); }}},
+    .shows_nonfinite = 1,
     .onnx = "Identity",
     .samples = []() -> Samples {
       return {{.in = {{.shape = {dim("n"), 2}}}, .scalar = same}};
@@ -91,6 +93,7 @@ const Op stop_gradient{{
     .gradient = no_flow,
     .lower = [](loop::Body& body) { body.yield(body.in(0)); },
     .rewrites = {{"stop_gradient", [](const RewriteContext& context) { return input_if_same_type(context, 0); }}},
+    .shows_nonfinite = 1,
     .samples = []() -> Samples {
       return {{.in = {{.shape = {dim("n"), 2}, .differentiate = false}}, .scalar = same}};
     },

@@ -57,6 +57,7 @@ const Op print{{
     .infer = same_as_input,
     .gradient = pass_through,
     .lower = [](loop::Body& body) { body.yield(body.in(0)); },
+    .shows_nonfinite = 1,
     .samples = []() -> Samples {
       return {{.in = {{.shape = {dim("n")}}}, .attributes = {{"message", std::string("x:")}}, .scalar = same}};
     },
@@ -73,6 +74,7 @@ const Op assert_all_finite{{
     .infer = float_like_input,
     .gradient = pass_through,
     .lower = lower_assert_all_finite,
+    .shows_nonfinite = 1,
     .samples = []() -> Samples {
       return {{.in = {{.shape = {dim("n"), 2}}}, .scalar = same}};
     },
@@ -125,6 +127,7 @@ const Op with_dependencies{{
     .infer = same_as_input,
     .gradient = pass_through,
     .lower = [](loop::Body& body) { body.yield(body.in(0)); },
+    .shows_nonfinite = 1,
     .samples = []() -> Samples { return {{.in = {{.shape = {dim("n")}}}, .scalar = same}}; },
 }};
 

@@ -76,6 +76,7 @@ const Op neg{{
     .gradient = [](const GradientContext& g) -> Values { return {-g.dy()}; },
     .lower = [](loop::Body& body) { body.yield(-body.in(0)); },
     .rewrites = {{"neg(neg(x))", [](const RewriteContext& context) { return input_of(context.inputs[0], op::neg); }}},
+    .shows_nonfinite = 1,
     .onnx = "Neg",
     .samples = [] { return with_integers(unary_samples([](double x) { return -x; }, -2, 2)); },
     .bad_samples = [] { return number_bad_samples(); },
@@ -90,6 +91,7 @@ const Op abs{{
     .infer = number_like_input,
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() * lathe::sign(g.in(0))}; },
     .lower = [](loop::Body& body) { body.yield(loop::abs(body.in(0))); },
+    .shows_nonfinite = 1,
     .onnx = "Abs",
     .samples = [] { return with_integers(unary_samples([](double x) { return std::abs(x); }, -2, 2)); },
     .bad_samples = [] { return number_bad_samples(); },
@@ -118,6 +120,7 @@ const Op square{{
     .infer = number_like_input,
     .gradient = [](const GradientContext& g) -> Values { return {g.dy() * 2 * g.in(0)}; },
     .lower = [](loop::Body& body) { body.yield(body.in(0) * body.in(0)); },
+    .shows_nonfinite = 1,
     .samples = [] { return with_integers(unary_samples([](double x) { return x * x; }, -2, 2)); },
     .bad_samples = [] { return number_bad_samples(); },
 }};

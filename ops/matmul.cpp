@@ -176,6 +176,7 @@ const Op op::matmul{{
     .infer = infer,
     .gradient = gradient,
     .lower = lower,
+    .shows_nonfinite = 2,
     .onnx = "MatMul",
     .samples = []() -> Samples {
       return {sample({dim("n"), 5}, {5, 3}),

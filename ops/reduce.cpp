@@ -290,6 +290,7 @@ const Op op::sum{{
     .infer = infer_sum,
     .gradient = sum_gradient,
     .lower = lower_reduction<loop::ReduceOp::sum>,
+    .shows_nonfinite = 1,
     .onnx = "ReduceSum",
     .samples = []() -> Samples {
       return {sample({.shape = {3, dim("n")}}, {}, false, 0, added),
@@ -313,6 +314,7 @@ const Op op::mean{{
     .infer = infer_mean,
     .gradient = mean_gradient,
     .lower = lower_mean,
+    .shows_nonfinite = 1,
     .onnx = "ReduceMean",
     .samples = []() -> Samples {
       return {sample({.shape = {33}}, {}, false, 0, added, divide_by_count),

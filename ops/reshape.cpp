@@ -228,6 +228,7 @@ const Op reshape{{
     .gradient = reshape_gradient,
     .lower = lower_reshape,
     .rewrites = {{"reshape back", reshaped_back}, {"reshape of a reshape", reshape_twice}},
+    .shows_nonfinite = 1,
     .onnx = "Reshape",
     .samples = []() -> Samples {
       return {{.in = {{.shape = {dim("n"), 2, 6}}},
@@ -278,6 +279,7 @@ const Op expand_dims{{
     .gradient = reshape_gradient,
     .lower = lower_expand_dims,
     .rewrites = {{"expand_dims back", reshaped_back}},
+    .shows_nonfinite = 1,
     .onnx = "Unsqueeze",
     .samples = []() -> Samples {
       return {{.in = {{.shape = {dim("n"), 3}}},
@@ -308,6 +310,7 @@ const Op squeeze{{
     .gradient = reshape_gradient,
     .lower = lower_squeeze,
     .rewrites = {{"squeeze back", reshaped_back}},
+    .shows_nonfinite = 1,
     .onnx = "Squeeze",
     .samples = []() -> Samples {
       return {

@@ -98,6 +98,7 @@ const Op transpose{{
     .gradient = transpose_gradient,
     .lower = lower_transpose,
     .rewrites = {{"transpose by identity", transpose_by_identity}, {"transpose of a transpose", transpose_twice}},
+    .shows_nonfinite = 1,
     .onnx = "Transpose",
     .samples = []() -> Samples {
       return {{.in = {{.shape = {2, dim("n"), 3}}},
@@ -138,6 +139,7 @@ const Op broadcast_to{{
     .lower = [](loop::Body& body) { body.yield(body.in(0)); },
     .rewrites = {{"broadcast to the same shape",
                   [](const RewriteContext& context) { return input_if_same_type(context, 0); }}},
+    .shows_nonfinite = 1,
     .onnx = "Expand",
     .samples = []() -> Samples {
       return {{.in = {{.shape = {3, 1}}},

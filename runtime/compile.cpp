@@ -1,23 +1,27 @@
 #include <lathe/runtime/compile.h>
 
-#include <array>
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include <lathe/codegen/lower.h>
 #include <lathe/graph/pass.h>
+#include <lathe/graph/passes/assert_finite.h>
 #include <lathe/graph/passes/common_subexpressions.h>
 #include <lathe/graph/passes/dead_code.h>
 #include <lathe/graph/passes/fold_constants.h>
 #include <lathe/graph/passes/simplify.h>
+#include <lathe/ops/effect.h>
 #include <lathe/ops/source.h>
 #include <lathe/runtime/cpus.h>
+#include <lathe/runtime/debug/finite.h>
+#include <lathe/runtime/evaluate_node.h>
 #include <lathe/runtime/program_cache.h>
 #include <lathe/runtime/program_key.h>
-#include <lathe/runtime/run_program.h>
 
 namespace lathe {
 namespace {
@@ -25,32 +29,35 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
-/// One node's outputs from its inputs, with the bits of a run.
-std::vector<Tensor> evaluate_node(const Graph& graph, NodeId id,
-                                  std::span<const std::shared_ptr<const Tensor>> inputs) {
-  Graph alone;
-  std::vector<ValueId> constants;
-  for (const auto& input : inputs) {
-    constants.push_back(alone.apply({.op = op::constant, .attributes = {{"value", input}}}).id());
-  }
-  const NodeId node = alone.adopt(graph.node(id), std::move(constants), {});
-  std::vector<Graph::Output> outputs;
-  for (std::uint32_t output = 0; output < alone.node(node).outputs.size(); ++output) {
-    outputs.push_back({fmt::format("{}", output), {node, output}});
-  }
-  alone.set_outputs(std::move(outputs));
-  return run_constant_program(lower(alone, {.fuse = false}));
+std::vector<Tensor> evaluate(const Graph& graph, NodeId id, std::span<const std::shared_ptr<const Tensor>> constants) {
+  std::vector<TensorView> inputs;
+  for (const auto& constant : constants) inputs.push_back(*constant);
+  return evaluate_node(graph, id, inputs);
 }
 
-PassResult optimise(const Graph& graph, const PassOptions& options) {
-  const std::array passes{
-      Pass{"dead_code", eliminate_dead_code},
-      Pass{"simplify", simplify},
-      Pass{"fold_constants", [](const Graph& from) { return fold_constants(from, evaluate_node, op::constant); }},
-      Pass{"cse", eliminate_common_subexpressions},
-      Pass{"dead_code", eliminate_dead_code},
+/// The same for runs that assert finite values: what is not finite is theirs to report, so it stays a computation.
+std::vector<Tensor> evaluate_finite(const Graph& graph, NodeId id,
+                                    std::span<const std::shared_ptr<const Tensor>> constants) {
+  std::vector<Tensor> outputs = evaluate(graph, id, constants);
+  const bool finite = std::none_of(outputs.begin(), outputs.end(), debug::first_not_finite);
+  if (asserts_finite(graph.node(id)) && !finite) throw RunError("not finite");
+  return outputs;
+}
+
+std::vector<Pass> passes(bool finite) {
+  return {
+      {"dead_code", eliminate_dead_code},
+      {"simplify", simplify},
+      {"fold_constants",
+       [finite](const Graph& from) { return fold_constants(from, finite ? evaluate_finite : evaluate, op::constant); }},
+      {"cse", eliminate_common_subexpressions},
+      {"dead_code", eliminate_dead_code},
   };
-  return run_passes(graph, passes, options);
+}
+
+/// Comes last: a check keeps what it checks from being rewritten.
+Pass assert_finite_pass() {
+  return {"assert_finite", [](const Graph& from) { return assert_finite(from, op::assert_all_finite); }};
 }
 
 /// Why the cache has no part in this; empty if it has.
@@ -103,16 +110,23 @@ void append(std::vector<CompilePhase>& phases, const std::vector<CompilePhase>& 
 
 }  // namespace
 
+Graph optimise_graph(const Graph& graph, const SessionOptions& options) {
+  return run_passes(graph, passes(options.assert_all_finite), {.disable = options.disable}).graph;
+}
+
 LoweredGraph lower_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump) {
   const PassOptions pass_options{.disable = options.disable, .dump = dump};
-  PassResult optimised = optimise(graph, pass_options);
+  std::vector<Pass> all = passes(options.assert_all_finite);
+  if (options.assert_all_finite) all.push_back(assert_finite_pass());
+  PassResult optimised = run_passes(graph, all, pass_options);
   LoweredGraph out{.graph = std::move(optimised.graph), .program = {}, .phases = {}};
   for (const PassReport& report : optimised.reports) {
     out.phases.push_back({report.name, Milliseconds(report.time).count()});
   }
   const auto start = Clock::now();
-  out.program =
-      lower(out.graph, {.fuse = options.fuse && pass_options.enabled("fuse"), .panels = stores_panels(options)});
+  out.program = lower(out.graph, {.fuse = options.fuse && pass_options.enabled("fuse"),
+                                  .panels = stores_panels(options),
+                                  .exchange = options.assert_all_finite});
   out.phases.push_back({"lower", milliseconds_since(start)});
   return out;
 }

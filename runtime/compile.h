@@ -27,6 +27,9 @@ struct LoweredGraph {
   std::vector<CompilePhase> phases;
 };
 
+/// The graph as the passes leave it, without the checks of `options.assert_all_finite`.
+Graph optimise_graph(const Graph& graph, const SessionOptions& options);
+
 /// Runs the passes over a graph and lowers what is left. Graphs after each pass go to the folder `dump`, if not empty.
 LoweredGraph lower_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump = {});
 
@@ -34,7 +37,7 @@ LoweredGraph lower_graph(const Graph& graph, const SessionOptions& options, cons
 /// With `options.interpret` the executable has no entry point, which makes run_program() interpret it. Graphs, kernels
 /// and code go to the folder `dump`, if not empty; then all is compiled. A program from the cache may be lowered later,
 /// so the graph has to outlive the executable.
-/// Passes to disable: dead_code, simplify, fold_constants, cse; "fuse" for `options.fuse = false`, and
+/// Passes to disable: dead_code, simplify, fold_constants, cse, assert_finite; "fuse" for `options.fuse = false`, and
 /// "panels": see stores_panels().
 CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump);
 

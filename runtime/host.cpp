@@ -11,6 +11,15 @@
 
 namespace lathe {
 
+void print(const SessionOptions& options, std::string_view message, const Tensor& tensor) {
+  const std::string text = message.empty() ? to_string(tensor) : fmt::format("{}: {}", message, to_string(tensor));
+  if (options.print) {
+    options.print(text);
+  } else {
+    fmt::print(stderr, "{}\n", text);
+  }
+}
+
 void Host::print(std::int64_t number, const void* data) const {
   const auto step = std::find_if(
       interface.prints.begin(), interface.prints.end(),
@@ -20,13 +29,7 @@ void Host::print(std::int64_t number, const void* data) const {
   const std::span<std::byte> bytes = tensor.bytes();
   if (!bytes.empty()) std::memcpy(bytes.data(), data, bytes.size());
   if (step->panel != 0) tensor = from_panels(tensor);
-  const std::string text =
-      step->message.empty() ? to_string(tensor) : fmt::format("{}: {}", step->message, to_string(tensor));
-  if (sink) {
-    sink(text);
-  } else {
-    fmt::print(stderr, "{}\n", text);
-  }
+  lathe::print(options, step->message, tensor);
 }
 
 // Nothing may be thrown through compiled code.

@@ -39,6 +39,12 @@ struct SessionOptions {
   bool fuse = true;
   /// Run programs through the interpreter: slow, and the meaning of compiled code.
   bool interpret = false;
+  /// A run in which arithmetic makes a NaN or infinity of any float throws RunError and leaves all variables as they
+  /// were. The error names the first such node in the graph's order, with its source line and the element's index, be
+  /// it that later nodes hide it. What is fed, constants and variables, and what only moves their elements, may hold
+  /// infinities as long as no arithmetic reaches them. Costs a few percent, and memory for another copy of the
+  /// variables.
+  bool assert_all_finite = false;
   /// Measure every step of every run: ProgramStatistics::steps.
   bool profile = false;
   /// What initialize() seeds random numbers with, and runs before it.

@@ -47,7 +47,8 @@ void Plan::note_extents() {
   doubtful_ = doubtful_extents(graph);
 }
 
-void Plan::check_symbols(const Bindings& bindings) const {
+void Plan::bind(std::span<const TensorView> feeds, Bindings& bindings) const {
+  feeds_.bind(feeds, bindings);
   for (const Symbol& symbol : needed_symbols_) {
     if (bindings.find(symbol.id)) continue;
     throw RunError(fmt::format("nothing that is fed says what '{}' is, and the {} needs it", name_of(symbol.id),

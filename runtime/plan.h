@@ -35,11 +35,13 @@ class Plan : public std::enable_shared_from_this<Plan> {
   /// Compiles the program; call once. `number` tells its dump from others'.
   void compile(const SessionOptions& options, std::size_t number);
 
-  /// Throws RunError if the feeds did not say what a symbol is, or make an extent negative.
-  void check_symbols(const Bindings& bindings) const;
+  /// Binds the symbols of what is fed, one tensor a feed. Throws RunError if one does not fit, or if they do not say
+  /// what a symbol is or make an extent negative.
+  void bind(std::span<const TensorView> feeds, Bindings& bindings) const;
 
   const FeedCheck& feeds() const { return feeds_; }
-  std::size_t feed_count() const { return feed_ids_.size(); }
+  const std::vector<ValueId>& feed_ids() const { return feed_ids_; }
+  const Extraction& extraction() const { return extraction_; }
 
   // Of a compiled plan:
   const Executable& executable() const { return *executable_; }

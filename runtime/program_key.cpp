@@ -51,7 +51,7 @@ std::optional<Digest> program_key(const Graph& graph, const SessionOptions& opti
   key = digest(LATHE_LLVM_VERSION, key);
   key = add_machine(set, cpu, key);
   const std::set<std::string_view> disabled(options.disable.begin(), options.disable.end());
-  key = digest(fmt::format("{} {}", options.fuse, fmt::join(disabled, " ")), key);
+  key = digest(fmt::format("{} {} {}", options.fuse, options.assert_all_finite, fmt::join(disabled, " ")), key);
   return add_graph(graph, key);
 }
 

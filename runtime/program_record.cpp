@@ -29,7 +29,8 @@ struct Constant {
 };
 
 struct Check {
-  std::uint32_t node = 0;
+  std::optional<std::uint32_t> node;  // of the graph, or else:
+  std::string made;                   // a node that passes made
   std::string message;
 };
 
@@ -79,8 +80,8 @@ Check written(const Graph& graph, const loop::CheckInfo& check) {
   const std::vector<NodeId> ids = graph.node_ids();
   const auto found =
       std::find_if(ids.begin(), ids.end(), [&](NodeId id) { return describe(graph.node(id)) == check.node; });
-  if (found == ids.end()) throw DataError(fmt::format("{} is checked, and not in the graph", check.node));
-  return {static_cast<std::uint32_t>(*found), check.message};
+  if (found == ids.end()) return {std::nullopt, check.node, check.message};
+  return {static_cast<std::uint32_t>(*found), {}, check.message};
 }
 
 }  // namespace
@@ -105,13 +106,17 @@ void serialize(Archive& archive, TensorType& type) {
   archive(type.dtype, type.shape);
 }
 template <class Archive>
+void serialize(Archive& archive, Exchange& exchange) {
+  archive(exchange.output, exchange.variable);
+}
+template <class Archive>
 void serialize(Archive& archive, ProgramInterface::Print& print) {
   archive(print.step, print.message, print.type, print.panel);
 }
 template <class Archive>
 void serialize(Archive& archive, ProgramInterface& interface) {
-  archive(interface.inputs, interface.variables, interface.outputs, interface.arena_bytes, interface.prints,
-          interface.steps, interface.kernels);
+  archive(interface.inputs, interface.variables, interface.outputs, interface.exchanges, interface.arena_bytes,
+          interface.prints, interface.steps, interface.kernels);
 }
 template <class Archive>
 void serialize(Archive& archive, SlotNames::Variable& variable) {
@@ -134,7 +139,7 @@ void serialize(Archive& archive, Constant& constant) {
 }
 template <class Archive>
 void serialize(Archive& archive, Check& check) {
-  archive(check.node, check.message);
+  archive(check.node, check.made, check.message);
 }
 template <class Archive>
 void serialize(Archive& archive, Written& record) {
@@ -176,7 +181,8 @@ ProgramRecord read_record(std::string_view bytes, const Graph& source) {
   out.interface.constants.resize(in.tensors);
   for (const Constant& constant : in.constants) out.interface.constants.at(constant.tensor) = read(source, constant);
   for (Check& check : in.checks) {
-    out.interface.checks.push_back({describe(source.node(NodeId{check.node})), std::move(check.message)});
+    out.interface.checks.push_back(
+        {check.node ? describe(source.node(NodeId{*check.node})) : std::move(check.made), std::move(check.message)});
   }
   return out;
 }

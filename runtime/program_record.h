@@ -16,8 +16,7 @@ struct ProgramRecord {
 };
 
 /// The bytes that a record of a program of the graph `source` is kept as. What is the graph's own is not among them:
-/// the lines of checked nodes, and the elements of constants that it has. Throws DataError if a check is of none of its
-/// nodes.
+/// the lines of checked nodes, and the elements of constants that it has. A node that passes made is kept in words.
 std::string write_record(const ProgramRecord& record, const Graph& source);
 
 /// A record from its bytes, for a graph that differs from the one it was written with by lines at most. Throws

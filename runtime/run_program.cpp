@@ -49,24 +49,4 @@ const loop::CheckInfo& check_of(const Executable& executable, const abi::Failure
   return check_of(executable.interface().checks, failure);
 }
 
-std::vector<Tensor> run_constant_program(const Program& program) {
-  ensure(program.inputs.empty() && program.variables.empty() && program.symbols.empty(),
-         "a constant program depends on something");
-  std::vector<Tensor> outputs;
-  std::vector<void*> output_data;
-  for (const loop::TensorId id : program.outputs) {
-    const TensorType& type = program.tensor(id).type;
-    outputs.emplace_back(type.dtype, evaluate(type.shape, {}));
-    output_data.push_back(outputs.back().bytes().data());
-  }
-  Tensor arena(DType::u8, {program.arena_bytes.constant()});
-  abi::Failure failure{abi::no_check, 0, 0, 0};
-  abi::Arguments arguments{};
-  arguments.outputs = output_data.data();
-  arguments.arena = arena.bytes().data();
-  arguments.failure = &failure;
-  if (loop::interpret(program, arguments) != 0) check_failed(program.pool->checks(), failure);
-  return outputs;
-}
-
 }  // namespace lathe

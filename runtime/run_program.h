@@ -3,7 +3,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <lathe/codegen/executable.h>
 
@@ -21,8 +20,5 @@ const loop::CheckInfo& check_of(const Executable& executable, const abi::Failure
 
 /// What a failed check says: "gather 'picked' (model.cpp:41): index 12 at 3 ..."; `index` and `detail` fill its places.
 std::string check_message(const loop::CheckInfo& info, std::string_view index, std::string_view detail);
-
-/// The outputs of a program without inputs, variables or symbols, by the interpreter.
-std::vector<Tensor> run_constant_program(const Program& program);
 
 }  // namespace lathe

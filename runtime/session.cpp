@@ -1,36 +1,13 @@
 #include <lathe/runtime/session.h>
 
 #include <algorithm>
-#include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include <lathe/runtime/session_state.h>
 
 namespace lathe {
-namespace {
-
-std::vector<ValueId> resolve_all(const Graph& graph, const ValueRefs& references, std::string_view role) {
-  std::vector<ValueId> values;
-  for (const ValueRef& reference : references) values.push_back(resolve(graph, reference, role));
-  return values;
-}
-
-/// The places of `values` in ascending order: runs with the same feeds in another order share a program.
-std::vector<std::size_t> sorted_order(const std::vector<ValueId>& values) {
-  std::vector<std::size_t> order(values.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
-  return order;
-}
-
-std::vector<ValueId> in_order(const std::vector<ValueId>& values, const std::vector<std::size_t>& order) {
-  std::vector<ValueId> sorted;
-  for (const std::size_t place : order) sorted.push_back(values[place]);
-  return sorted;
-}
-
-}  // namespace
 
 Session::Session(Graph& graph, SessionOptions options)
     : state_(std::make_shared<SessionState>(graph, std::move(options))) {}
@@ -55,18 +32,11 @@ void Session::initialize(std::uint64_t seed) {
 
 std::vector<Tensor> Session::run(const ValueRefs& fetches, const std::vector<Feed>& feeds) {
   const std::scoped_lock lock(state_->mutex);
-  std::vector<ValueId> values;
-  for (const Feed& feed : feeds) values.push_back(resolve(state_->graph, feed.value, "feed"));
-  const std::vector<std::size_t> order = sorted_order(values);
-  SessionState::Entry& entry =
-      state_->find({false, resolve_all(state_->graph, fetches, "fetch"), in_order(values, order)});
-  std::vector<TensorView> views;
-  for (const std::size_t place : order) views.push_back(feeds[place].tensor);
+  auto [entry, views] = state_->find(fetches, feeds);
   if (!entry.frame) {
     // What is wrong with the feeds is better known before compiling than after.
     Bindings bindings;
-    entry.plan->feeds().bind(views, bindings);
-    entry.plan->check_symbols(bindings);
+    entry.plan->bind(views, bindings);
     state_->compile(*entry.plan);
     entry.frame = std::make_unique<Frame>(*entry.plan, state_->variables, state_->options.profile);
   }
@@ -86,10 +56,8 @@ struct Callable::Parts {
 
 Callable Session::prepare(const ValueRefs& fetches, const ValueRefs& feeds) {
   const std::scoped_lock lock(state_->mutex);
-  const std::vector<ValueId> values = resolve_all(state_->graph, feeds, "feed");
-  std::vector<std::size_t> order = sorted_order(values);
-  const std::shared_ptr<Plan> plan =
-      state_->find({false, resolve_all(state_->graph, fetches, "fetch"), in_order(values, order)}).plan;
+  auto [signature, order] = state_->signature(fetches, feeds);
+  const std::shared_ptr<Plan> plan = state_->find(signature).plan;
   state_->compile(*plan);
   return Callable(std::make_unique<Callable::Parts>(
       Callable::Parts{state_, plan, Frame(*plan, state_->variables, state_->options.profile), std::move(order)}));

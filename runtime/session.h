@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <span>
@@ -16,7 +17,15 @@
 namespace lathe {
 
 class Callable;
+class Session;
 class SessionState;
+
+namespace debug {
+struct NodeValue;
+using Observer = std::function<bool(const NodeValue&)>;
+std::vector<Tensor> run_stepwise(Session& session, const ValueRefs& fetches, const std::vector<Feed>& feeds,
+                                 const Observer& observer);
+}  // namespace debug
 
 /// Runs a graph: compiles what is asked for, keeps the variables, owns the threads.
 ///
@@ -79,6 +88,8 @@ class Session {
   int threads() const;
 
  private:
+  friend std::vector<Tensor> debug::run_stepwise(Session& session, const ValueRefs& fetches,
+                                                 const std::vector<Feed>& feeds, const debug::Observer& observer);
   std::shared_ptr<SessionState> state_;
 };
 

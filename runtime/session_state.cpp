@@ -4,16 +4,25 @@
 #include <array>
 #include <chrono>
 #include <functional>
+#include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include <lathe/codegen/denormals.h>
+#include <lathe/runtime/debug/walk.h>
 #include <lathe/runtime/host.h>
 #include <lathe/runtime/run_program.h>
 #include <lathe/runtime/seeds.h>
 
 namespace lathe {
 namespace {
+
+std::vector<ValueId> resolve_all(const Graph& graph, const ValueRefs& references, std::string_view role) {
+  std::vector<ValueId> values;
+  for (const ValueRef& reference : references) values.push_back(resolve(graph, reference, role));
+  return values;
+}
 
 const void* advanced(const void* pointer, std::size_t bytes) {
   return static_cast<const std::byte*>(pointer) + bytes;
@@ -58,13 +67,18 @@ void note_times(std::vector<StepTime>& steps, std::span<const std::int64_t> tick
 
 Frame::Frame(const Plan& plan, VariableStore& store, bool profile) {
   const ProgramInterface& interface = plan.executable().interface();
-  views.resize(plan.feed_count());
-  step_bytes.resize(plan.feed_count());
+  views.resize(plan.feed_ids().size());
+  step_bytes.resize(plan.feed_ids().size());
   input_data.resize(interface.inputs);
   output_data.resize(interface.outputs.size());
   output_step_bytes.resize(interface.outputs.size());
   for (const Slots::VariableUse& use : plan.slots().variables) variables.push_back(&store.at(use.node));
   variable_data.resize(variables.size());
+  for (const Exchange& exchange : interface.exchanges) {
+    VariableStore::Variable& variable = *variables[exchange.variable];
+    if (variable.next.type() == variable.tensor.type()) continue;
+    variable.next = Tensor(variable.tensor.dtype(), variable.tensor.shape());
+  }
   if (profile) ticks.resize(interface.steps + 1);
   symbols.resize(interface.symbols.size());
   renew_outputs(interface);
@@ -72,7 +86,10 @@ Frame::Frame(const Plan& plan, VariableStore& store, bool profile) {
 
 void Frame::renew_outputs(const ProgramInterface& interface) {
   outputs.clear();
-  for (const TensorType& type : interface.outputs) outputs.emplace_back(type.dtype, Extents(type.rank(), 0));
+  for (std::size_t slot = 0; slot < interface.outputs.size() - interface.exchanges.size(); ++slot) {
+    const TensorType& type = interface.outputs[slot];
+    outputs.emplace_back(type.dtype, Extents(type.rank(), 0));
+  }
 }
 
 SessionState::SessionState(Graph& the_graph, SessionOptions the_options)
@@ -90,10 +107,34 @@ SessionState::Entry& SessionState::find(const Signature& signature) {
   return entries_.emplace(signature, Entry{std::move(plan), nullptr}).first->second;
 }
 
+SessionState::Request SessionState::find(const ValueRefs& fetches, const std::vector<Feed>& feeds) {
+  std::vector<ValueRef> values;
+  for (const Feed& feed : feeds) values.push_back(feed.value);
+  const auto [signature, order] = this->signature(fetches, values);
+  Request request{.entry = find(signature), .views = {}};
+  for (const std::size_t place : order) request.views.push_back(feeds[place].tensor);
+  return request;
+}
+
+// Runs with the same feeds in another order share a program.
+SessionState::Ordered SessionState::signature(const ValueRefs& fetches, const ValueRefs& feeds) const {
+  const std::vector<ValueId> values = resolve_all(graph, feeds, "feed");
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  Ordered out{{false, resolve_all(graph, fetches, "fetch"), {}}, std::move(order)};
+  for (const std::size_t place : out.order) out.signature.feeds.push_back(values[place]);
+  return out;
+}
+
 void SessionState::compile(Plan& plan) {
   if (plan.compiled()) return;
   plan.compile(options, compiled.size());
   compiled.push_back(plan.shared_from_this());
+}
+
+std::int64_t SessionState::next_seed() const {
+  return static_cast<std::int64_t>(split_mix(seed, seeded_runs));
 }
 
 void SessionState::execute(Plan& plan, Frame& frame, std::optional<std::uint64_t> fixed_seed) {
@@ -112,7 +153,7 @@ void SessionState::execute_steps(Plan& plan, Frame& frame, std::int64_t steps) {
       const auto& input = plan.slots().inputs[slot];
       if (input) frame.input_data[slot] = advanced(frame.input_data[slot], frame.step_bytes[*input]);
     }
-    for (std::size_t slot = 0; slot < frame.output_data.size(); ++slot) {
+    for (std::size_t slot = 0; slot < frame.outputs.size(); ++slot) {
       frame.output_data[slot] = advanced(frame.output_data[slot], frame.output_step_bytes[slot]);
     }
   }
@@ -120,8 +161,7 @@ void SessionState::execute_steps(Plan& plan, Frame& frame, std::int64_t steps) {
 
 /// Everything but the run itself: checks, sizes, addresses.
 void SessionState::prepare(Plan& plan, Frame& frame, std::optional<std::int64_t> steps) {
-  plan.feeds().bind(frame.views, frame.fed);
-  plan.check_symbols(frame.fed);
+  plan.bind(frame.views, frame.fed);
   check_variables(plan, frame);
   check_no_overlap(frame, steps.value_or(1));
   bind_symbols(plan, frame);
@@ -129,8 +169,8 @@ void SessionState::prepare(Plan& plan, Frame& frame, std::optional<std::int64_t>
 }
 
 void SessionState::step(Plan& plan, Frame& frame, std::optional<std::uint64_t> fixed_seed) {
-  frame.seed = static_cast<std::int64_t>(fixed_seed ? *fixed_seed : split_mix(seed, seeded_runs));
-  Host host{plan.executable().interface(), frame.bound, options.print, nullptr};
+  frame.seed = fixed_seed ? static_cast<std::int64_t>(*fixed_seed) : next_seed();
+  Host host{plan.executable().interface(), frame.bound, options, nullptr};
   const bool alone = pool.threads() == 1;
   const abi::Arguments arguments{
       .inputs = frame.input_data.data(),
@@ -147,9 +187,20 @@ void SessionState::step(Plan& plan, Frame& frame, std::optional<std::uint64_t> f
       .ticks = frame.ticks.empty() ? nullptr : frame.ticks.data(),
   };
   const auto start = std::chrono::steady_clock::now();
-  run_program(plan.executable(), arguments);
+  try {
+    run_program(plan.executable(), arguments);
+  } catch (const RunError&) {
+    if (options.assert_all_finite) find_failure(plan, frame);
+    throw;
+  }
   if (arguments.ticks) note_times(plan.statistics.steps, frame.ticks, std::chrono::steady_clock::now() - start);
 
+  const std::vector<Exchange>& exchanges = plan.executable().interface().exchanges;
+  for (const Exchange& exchange : exchanges) {
+    VariableStore::Variable& variable = *frame.variables[exchange.variable];
+    std::swap(variable.tensor, variable.next);
+  }
+  if (!exchanges.empty()) point_to_variables(plan, frame);
   for (std::size_t slot = 0; slot < frame.variables.size(); ++slot) {
     if (plan.slots().variables[slot].assigned) frame.variables[slot]->initialized = true;
   }
@@ -194,9 +245,27 @@ void SessionState::point(Plan& plan, Frame& frame, std::optional<std::int64_t> s
     const auto& input = plan.slots().inputs[slot];
     frame.input_data[slot] = input ? static_cast<const void*>(frame.views[*input].data) : &frame.seed;
   }
+  point_to_variables(plan, frame);
+}
+
+// Which memory is a variable's changes with every exchange.
+void SessionState::point_to_variables(const Plan& plan, Frame& frame) const {
   for (std::size_t slot = 0; slot < frame.variables.size(); ++slot) {
     frame.variable_data[slot] = frame.variables[slot]->tensor.bytes().data();
   }
+  for (const Exchange& exchange : plan.executable().interface().exchanges) {
+    frame.output_data[exchange.output] = frame.variables[exchange.variable]->next.bytes().data();
+  }
+}
+
+/// Repeats a run that failed a check node by node, which throws what the first node has to say.
+void SessionState::find_failure(const Plan& plan, const Frame& frame) {
+  std::vector<TensorView> views = frame.views;
+  for (std::size_t slot = 0; slot < frame.input_data.size(); ++slot) {
+    const auto& input = plan.slots().inputs[slot];
+    if (input) views[*input].data = static_cast<const std::byte*>(frame.input_data[slot]);
+  }
+  debug::Walk(*this, plan, views, frame.seed).run([](const debug::NodeValue&) { return true; });
 }
 
 }  // namespace lathe

@@ -6,11 +6,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include <lathe/runtime/options.h>
 #include <lathe/runtime/plan.h>
 #include <lathe/runtime/thread_pool.h>
+#include <lathe/runtime/value_ref.h>
 #include <lathe/runtime/variable_store.h>
 
 namespace lathe {
@@ -23,7 +25,7 @@ struct Frame {
 
   std::vector<TensorView> views;        // one a feed of the plan, of the first step: to be set before a run
   std::vector<std::size_t> step_bytes;  // how far each view moves from step to step
-  std::vector<Tensor> outputs;          // what the run computed
+  std::vector<Tensor> outputs;          // what the run computed: the graph's outputs
 
   // By slot of the program.
   std::vector<const void*> input_data;
@@ -59,9 +61,22 @@ class SessionState {
 
   /// The entry of `signature`, made now if there was none; not necessarily compiled.
   Entry& find(const Signature& signature);
+  struct Request {
+    Entry& entry;
+    std::vector<TensorView> views;  // one a feed of the plan
+  };
+  /// The entry of a run of `fetches`, with what its feeds are given.
+  Request find(const ValueRefs& fetches, const std::vector<Feed>& feeds);
+  struct Ordered {
+    Signature signature;
+    std::vector<std::size_t> order;  // the places of its feeds among the caller's
+  };
+  Ordered signature(const ValueRefs& fetches, const ValueRefs& feeds) const;
   void compile(Plan& plan);
   /// Runs a compiled plan on the frame's views, with `fixed_seed` or else the next seed of the sequence.
   void execute(Plan& plan, Frame& frame, std::optional<std::uint64_t> fixed_seed = std::nullopt);
+  /// What the next run draws random numbers from.
+  std::int64_t next_seed() const;
   /// Runs it `steps` times; outputs have a leading axis of steps.
   void execute_steps(Plan& plan, Frame& frame, std::int64_t steps);
 
@@ -80,6 +95,8 @@ class SessionState {
   void prepare(Plan& plan, Frame& frame, std::optional<std::int64_t> steps);
   void point(Plan& plan, Frame& frame, std::optional<std::int64_t> steps);
   void step(Plan& plan, Frame& frame, std::optional<std::uint64_t> fixed_seed);
+  void find_failure(const Plan& plan, const Frame& frame);
+  void point_to_variables(const Plan& plan, Frame& frame) const;
 
   std::map<Signature, Entry> entries_;
   Tensor arena_{DType::u8, {0}};

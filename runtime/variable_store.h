@@ -16,6 +16,7 @@ class VariableStore {
   struct Variable {
     Tensor tensor;  // as compiled programs have it: see codegen/layout.h
     bool initialized = false;
+    Tensor next = Tensor(DType::u8, {0});  // what programs that exchange it write its new value to
   };
 
   /// The graph may grow later and must outlive the store. Without `panels` all is stored in row-major order.

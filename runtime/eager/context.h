@@ -38,7 +38,8 @@ struct Statistics {
 /// context and its arrays belong to one thread at a time. Arrays may outlive the context.
 class Context {
  public:
-  /// Throws RunError if the options make no sense.
+  /// With `assert_all_finite` each op looks at what it computed, and functions run op by op. Throws RunError if the
+  /// options make no sense.
   explicit Context(SessionOptions options = {});
   ~Context();
   Context(Context&&) noexcept;

@@ -7,11 +7,14 @@
 #include <fmt/format.h>
 
 #include <lathe/codegen/denormals.h>
+#include <lathe/graph/passes/assert_finite.h>
 #include <lathe/ops/cast.h>
 #include <lathe/ops/effect.h>
 #include <lathe/ops/reshape.h>
 #include <lathe/ops/slice.h>
 #include <lathe/ops/source.h>
+#include <lathe/runtime/debug/finite.h>
+#include <lathe/runtime/eager/array.h>
 #include <lathe/runtime/eager/state.h>
 #include <lathe/runtime/eager/trace.h>
 #include <lathe/runtime/host.h>
@@ -212,6 +215,15 @@ State::Call State::make_call(const Op& op, std::span<const Value> inputs, const 
   return call;
 }
 
+void State::require_finite(const Value& output, const Call& call, const SourceLine& where) {
+  if (!asserts_finite(call.result->node)) return;
+  const eager::Array array(output);
+  const Tensor tensor = array.tensor();
+  if (const auto bad = debug::first_not_finite(tensor)) {
+    throw RunError(fmt::format("{} ({}): {}", call.op->name, describe(where), debug::element_is(tensor, *bad)));
+  }
+}
+
 Value State::compute(const Call& call, std::span<const Value> inputs, const SourceLine& where) {
   if (!call.kernel) {
     Array& input = at(inputs[0].id().node);
@@ -237,7 +249,7 @@ Value State::compute(const Call& call, std::span<const Value> inputs, const Sour
   Buffer& buffer = buffers.take(call.result->type->bytes);
   Value output = new_array(call.result, buffer, 0);
   void* result = buffer.address;
-  Host host{executable.interface(), kernel.bindings, options.print, nullptr};
+  Host host{executable.interface(), kernel.bindings, options, nullptr};
   const bool alone = pool.threads() == 1;
   const FlushDenormals flush;
   const auto failure = try_program(executable, {.inputs = addresses.data(),
@@ -260,6 +272,7 @@ Value State::compute(const Call& call, std::span<const Value> inputs, const Sour
                                  fmt::format("{}", failure->index), fmt::format("{}", failure->detail)));
   }
   if (host.thrown) std::rethrow_exception(host.thrown);
+  if (options.assert_all_finite) require_finite(output, call, where);
   return output;
 }
 

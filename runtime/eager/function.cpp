@@ -24,7 +24,7 @@ struct TracedCalls::Trace {
   }
 };
 
-TracedCalls::TracedCalls(std::source_location where, bool panels) : where_(where), panels_(panels) {}
+TracedCalls::TracedCalls(std::source_location where, Kind kind) : where_(where), kind_(kind) {}
 TracedCalls::~TracedCalls() = default;
 
 std::size_t TracedCalls::traces() const {
@@ -52,8 +52,8 @@ std::string TracedCalls::explain_retraces() const {
 Values TracedCalls::call(Graph& context, std::span<const Value> arrays, const std::vector<std::string>& others,
                          const Body& body) {
   auto* state = dynamic_cast<State*>(context.dispatcher());
-  // Within a function that is traced, and under a tape, ops are to be seen one by one.
-  if (!state || state->tracing || state->is_recorded()) return body(arrays);
+  if (!state || state->tracing) return body(arrays);
+  if (kind_ == Kind::function && (state->is_recorded() || state->options.assert_all_finite)) return body(arrays);
   for (std::size_t i = 0; i < arrays.size(); ++i) {
     if (!arrays[i].empty() && &arrays[i].graph() == &context) continue;
     throw GraphError(fmt::format(
@@ -82,7 +82,7 @@ TracedProgram& TracedCalls::program_for(Graph& context, std::span<const Value> a
         const Tracing tracing(state, made.get());
         made->finish(body(made->arguments));
       }
-      auto program = std::make_unique<TracedProgram>(state, std::move(made), name, panels_);
+      auto program = std::make_unique<TracedProgram>(state, std::move(made), name, kind_ == Kind::function);
       if (!program->fits(arrays)) continue;
       std::vector<TensorType> types;
       for (const Value& array : arrays) types.push_back(array.type());

@@ -28,8 +28,12 @@ class TracedCalls {
   /// The function, from all its array arguments to all its results.
   using Body = std::function<Values(std::span<const Value>)>;
 
-  /// Without `panels`, variables stay in row-major order: for programs between which ops read them one by one.
-  explicit TracedCalls(std::source_location where, bool panels = true);
+  enum class Kind {
+    function,  // runs as the C++ that it is where ops are to be seen one by one: under a tape, or to find NaNs
+    update,    // never does; reads variables in row-major order, as the ops do that run between its calls
+  };
+
+  explicit TracedCalls(std::source_location where, Kind kind = Kind::function);
   ~TracedCalls();
   TracedCalls(const TracedCalls&) = delete;
   TracedCalls& operator=(const TracedCalls&) = delete;
@@ -48,7 +52,7 @@ class TracedCalls {
   std::string why(std::span<const Value> arrays, const std::vector<std::string>& others) const;
 
   std::source_location where_;
-  bool panels_;
+  Kind kind_;
   std::vector<std::unique_ptr<Trace>> traces_;
 };
 

@@ -35,7 +35,7 @@ struct BoundKernel {
 /// programs of their own.
 class Kernels {
  public:
-  explicit Kernels(const SessionOptions& options) : options_(options) {}
+  explicit Kernels(SessionOptions options) : options_(std::move(options)) { options_.assert_all_finite = false; }
 
   /// The kernel for a node with complete attributes and types of numbers, whose inputs are `inputs`.
   BoundKernel find(const Node& node, std::span<const TensorType> inputs);
@@ -56,7 +56,7 @@ class Kernels {
   Family& family(const Node& node, std::span<const TensorType> inputs);
   void compile(Kernel& kernel);
 
-  const SessionOptions& options_;
+  SessionOptions options_;
   std::unordered_map<const Op*, std::vector<Family>> families_;
   std::size_t count_ = 0;
   std::size_t compiled_ = 0;

@@ -18,7 +18,7 @@ struct Optimizer::Parts {
     TracedCalls calls;
 
     Update(Values the_variables, const std::source_location& where)
-        : variables(std::move(the_variables)), calls(where, false) {}
+        : variables(std::move(the_variables)), calls(where, TracedCalls::Kind::update) {}
   };
 
   State& state;

@@ -170,6 +170,7 @@ class State final : public Dispatcher, public ArrayHolder {
   const Call& find(const Op& op, std::span<const Value> inputs, const Attributes& attributes, const SourceLine& where);
   Call make_call(const Op& op, std::span<const Value> inputs, const Attributes& attributes, const SourceLine& where);
   Value compute(const Call& call, std::span<const Value> inputs, const SourceLine& where);
+  void require_finite(const Value& output, const Call& call, const SourceLine& where);
 
   std::uint32_t recording_tapes(const Value& input) const;
   void record(const Value& output, std::span<const Value> inputs, const SourceLine& where);

@@ -7,13 +7,12 @@
 
 #include <fmt/format.h>
 
-#include <lathe/codegen/lower.h>
 #include <lathe/ops/effect.h>
 #include <lathe/ops/source.h>
 #include <lathe/ops/variable.h>
 #include <lathe/runtime/eager/state.h>
+#include <lathe/runtime/evaluate_node.h>
 #include <lathe/runtime/extract.h>
-#include <lathe/runtime/run_program.h>
 
 namespace lathe::eager {
 namespace {
@@ -23,6 +22,19 @@ constexpr std::string_view of_variables = "variables/";
 /// Whether an op is there for what it does, so that it runs though nobody uses its result.
 bool acts(const Op& op) {
   return has_effect(op.kind) || &op == &op::assert_all_finite || &op == &op::check_labels;
+}
+
+/// What a value is that depends on no argument, by the interpreter. Throws RunError for any other.
+Tensor constant_value(const Value& value) {
+  const std::array fetches{value.id()};
+  const Graph alone = extract(value.graph(), fetches, {}).graph;
+  std::map<ValueId, Tensor> known;
+  for (const NodeId id : alone.node_ids()) {
+    std::vector<TensorView> inputs;
+    for (const ValueId input : alone.node(id).inputs) inputs.push_back(known.at(input));
+    known[{id, 0}] = evaluate_node(alone, id, inputs).front();
+  }
+  return known.at(alone.outputs().front().value);
 }
 
 }  // namespace
@@ -135,9 +147,7 @@ Value Trace::make_variable(Graph::NodeSpec spec) {
 void Trace::initialize(const Value& variable, const Value& value) {
   const Value& outside = find_variable(variable)->outside;
   if (state_.is_initialized(outside.id().node)) return;
-  const std::array fetches{value.id()};
-  const Tensor initial = run_constant_program(lower(extract(graph, fetches, {}).graph, {.fuse = false})).front();
-  state_.assign(outside.id().node, state_.adopt(initial).id().node);
+  state_.assign(outside.id().node, state_.adopt(constant_value(value)).id().node);
 }
 
 void Trace::finish(const Values& values) {

@@ -16,6 +16,7 @@ namespace lathe::eager {
 TracedProgram::TracedProgram(State& state, std::unique_ptr<Trace> trace, std::string name, bool panels)
     : state_(state), trace_(std::move(trace)) {
   SessionOptions options = state.options;
+  options.assert_all_finite = false;  // asserted of ops, one by one
   if (!panels) options.disable.emplace_back("panels");
   panels_ = stores_panels(options);
   std::vector<ValueId> feeds;
@@ -64,8 +65,7 @@ Values TracedProgram::run(std::span<const Value> arguments) {
   views_.clear();
   for (const Value& argument : arguments) views_.push_back(state_.view(argument));
   for (const Trace::Captured& array : trace_->arrays) views_.push_back(state_.view(array.outside));
-  plan_->feeds().bind(views_, fed_);
-  plan_->check_symbols(fed_);
+  plan_->bind(views_, fed_);
   bound_.clear();
   for (std::size_t i = 0; i < symbols_.size(); ++i) {
     symbols_[i] = slots.symbols[i].evaluate(fed_);
@@ -100,7 +100,7 @@ Values TracedProgram::run(std::span<const Value> arguments) {
   plan_->statistics.arena_bytes = arena_bytes;
   if (static_cast<std::size_t>(arena_bytes) > state_.arena.bytes().size()) state_.arena.resize(std::array{arena_bytes});
 
-  Host host{interface, bound_, state_.options.print, nullptr};
+  Host host{interface, bound_, state_.options, nullptr};
   const bool alone = state_.pool.threads() == 1;
   const FlushDenormals flush;
   try {

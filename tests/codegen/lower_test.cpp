@@ -1,9 +1,11 @@
 #include <lathe/codegen/lower.h>
 
 #include <algorithm>
+#include <limits>
 
 #include <doctest/doctest.h>
 
+#include <lathe/codegen/interface.h>
 #include <lathe/graph/passes/dead_code.h>
 #include <lathe/ops/arithmetic.h>
 #include <lathe/ops/cast.h>
@@ -22,6 +24,8 @@
 #include <lathe/ops/softmax.h>
 #include <lathe/ops/source.h>
 #include <lathe/ops/variable.h>
+
+#include "../support/run_graph.h"
 
 using namespace lathe;
 
@@ -217,6 +221,46 @@ TEST_CASE("nothing that can fail runs after a variable has changed") {
   const Value fed = placeholder(late, "x", f32, {2});
   // The check needs the new value, so the new value waits.
   CHECK(commits(lower_outputs(late, {assert_all_finite(assign(v, v.value + fed))})) == 1);
+}
+
+TEST_CASE("a new value that waits for checks is exchanged instead of copied, if asked for") {
+  Graph g;
+  const Variable w = variable(g, "w", Tensor(f32, {256, 128}));
+  const Variable v = variable(g, "v", Tensor(f32, {2}));
+  const Variable u = variable(g, "u", Tensor(f32, {2}));
+  const Value x = placeholder(g, "x", f32, {2});
+  const Value checked = assert_all_finite(w.value * 2.0f);
+  const Value sum = assert_all_finite(v.value + x);
+  const Program program =
+      lower_outputs(g, {assign(w, checked) > 0.0f, assign(v, sum), assign(u, x)}, {.panels = true, .exchange = true});
+  // u changes in place once nothing can fail; what v gets is fetched too, and that memory is the caller's.
+  CHECK(commits(program) == 1);
+  REQUIRE(program.exchanges.size() == 1);
+  CHECK(program.exchanges[0] == Exchange{.output = 3, .variable = 0});
+  REQUIRE(program.outputs.size() == 4);
+  const ProgramTensor& next = program.tensor(program.outputs[3]);
+  CHECK(next.role == Role::output);
+  CHECK(next.type == program.tensor(program.variables[0]).type);  // panels, too
+  CHECK(next.panel == program.tensor(program.variables[0]).panel);
+  CHECK(interface_of(program).exchanges == program.exchanges);
+}
+
+TEST_CASE("an extent that no tensor has is a symbol of the program, too") {
+  Graph g;
+  const Value count = g.apply({.op = *find_op("extent"), .attributes = {{"dim", Shape{dim("n") * 2}}}});
+  CHECK(lower_outputs(g, {count}).symbols == std::vector<SymbolId>{symbol("n")});
+  CHECK(test::interpret(g, {}, {{"n", 21}})[0].item<std::int64_t>() == 42);
+  CHECK(test::jit(g, {}, {{"n", 21}})[0].item<std::int64_t>() == 42);
+}
+
+TEST_CASE("a check stays outside of a loop that may be empty") {
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {});
+  const Value rows = placeholder(g, "rows", f32, {dim("n")});
+  test::set_outputs(g, {assert_all_finite(x) * rows});
+  const test::Feeds feeds = {{"x", Tensor::scalar(std::numeric_limits<float>::infinity())}, {"rows", Tensor(f32, {0})}};
+  CHECK_THROWS_AS(test::interpret(g, feeds), RunError);
+  CHECK_THROWS_AS(test::jit(g, feeds), RunError);
 }
 
 TEST_CASE("a read of a variable sees the value from before the run") {

@@ -56,12 +56,13 @@ TEST_CASE("all that a program depends on has a part in the key") {
       key_of(replaced("1.0,", "-1.0,")),
       key_of(replaced("{dtype = f32, shape = [n, 3]}", "{dtype = f32, shape = [7, 3]}")),
       key_of(graph, {.fuse = false}),
+      key_of(graph, {.assert_all_finite = true}),
       key_of(graph, {.disable = {"cse"}}),
       key_of(graph, {.disable = {"simplify"}}),
       key_of(replaced("# x", "# other")),  // the names that feeds and variables are found by
       key_of(graph, {}, InstructionSet::avx2),
   };
-  CHECK(keys.size() == 11);
+  CHECK(keys.size() == 12);
 }
 
 TEST_CASE("every word that a CPU says of itself has a part in the key") {

@@ -3,11 +3,9 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <lathe/codegen/loop/interpret.h>
-#include <lathe/codegen/lower.h>
 #include <lathe/graph/text.h>
 #include <lathe/ops/source.h>
-#include <lathe/runtime/run_program.h>
+#include <lathe/runtime/evaluate_node.h>
 
 #include "../../support/golden.h"
 
@@ -17,14 +15,9 @@ namespace {
 
 /// The interpreter's word on one node.
 std::vector<Tensor> interpret(const Graph& graph, NodeId id, std::span<const std::shared_ptr<const Tensor>> inputs) {
-  Graph alone;
-  std::vector<ValueId> constants;
-  for (const auto& input : inputs) {
-    constants.push_back(alone.apply({.op = op::constant, .attributes = {{"value", input}}}).id());
-  }
-  const NodeId node = alone.adopt(graph.node(id), std::move(constants), {});
-  alone.set_outputs({{"y", {node, 0}}});
-  return run_constant_program(lower(alone, {.fuse = false}));
+  std::vector<TensorView> views;
+  for (const auto& input : inputs) views.push_back(*input);
+  return evaluate_node(graph, id, views);
 }
 
 Graph fold(const Graph& graph) {

@@ -198,6 +198,14 @@ TEST_CASE("random ops draw anew at each call, and the same again after the same 
   CHECK(Array(random_normal(context, {5})).tensor() == second);
 }
 
+TEST_CASE("a context may assert that all that is computed is finite") {
+  eager::Context context({.threads = 1, .assert_all_finite = true});
+  const Value x = context.array<float>({2, 2}, {1, 2, 0, 4});
+  CHECK(message_of([&] { 1 / x; }) == "div (HERE): element [1, 0] is infinity");
+  CHECK(message_of([&] { log(sum(x) - 8); }) == "log (HERE): its value is NaN");
+  CHECK(floats(x / 2) == std::vector<float>{0.5, 1, 0, 2});
+}
+
 TEST_CASE("print shows an array when it is called, and hands it on") {
   std::vector<std::string> lines;
   eager::Context context({.threads = 1, .print = [&](std::string_view line) { lines.emplace_back(line); }});
