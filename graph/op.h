@@ -109,7 +109,7 @@ struct Rewrite {
 };
 
 /// Host data in double precision, for references in tests.
-struct Array {
+struct SampleArray {
   Extents shape;
   std::vector<double> data;
 };
@@ -132,7 +132,7 @@ struct Sample {
   /// The result of one element from its inputs' elements (elementwise ops).
   std::function<double(std::span<const double>)> scalar = {};
   /// The whole first output from whole inputs (all others).
-  std::function<Array(std::span<const Array>)> whole = {};
+  std::function<SampleArray(std::span<const SampleArray>)> whole = {};
   double tolerance = 1e-5;  // relative to max(1, |reference|), for f32
 };
 

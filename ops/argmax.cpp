@@ -50,12 +50,12 @@ void lower_position(loop::Body& body, loop::ReduceOp extremum) {
 }
 
 /// The position of the element that beats all others along `axis` of a matrix.
-Array position_in_matrix(const Array& x, std::size_t axis, bool (*beats)(double, double)) {
+SampleArray position_in_matrix(const SampleArray& x, std::size_t axis, bool (*beats)(double, double)) {
   const std::int64_t rows = x.shape[0];
   const std::int64_t columns = x.shape[1];
   const std::int64_t along = axis == 0 ? rows : columns;
   const std::int64_t across = axis == 0 ? columns : rows;
-  Array y{{across}, {}};
+  SampleArray y{{across}, {}};
   for (std::int64_t other = 0; other < across; ++other) {
     const auto at = [&](std::int64_t i) {
       return x.data[static_cast<std::size_t>(axis == 0 ? i * columns + other : other * columns + i)];
@@ -73,7 +73,7 @@ Array position_in_matrix(const Array& x, std::size_t axis, bool (*beats)(double,
 std::vector<Sample> samples(bool (*beats)(double, double)) {
   const double nan = std::nan("");
   const auto along = [beats](std::size_t axis) {
-    return [=](std::span<const Array> in) { return position_in_matrix(in[0], axis, beats); };
+    return [=](std::span<const SampleArray> in) { return position_in_matrix(in[0], axis, beats); };
   };
   return {{.in = {{.shape = {dim("n"), 10}}}, .whole = along(1)},
           {.in = {{.shape = {33, dim("n")}}}, .attributes = {{"axis", std::int64_t{0}}}, .whole = along(0)},

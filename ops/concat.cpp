@@ -84,10 +84,10 @@ void lower_concat(loop::Body& body) {
   throw GraphError(fmt::format("{} ({}): {}", op, describe(SourceLine(where)), message));
 }
 
-Array reference_concat(std::span<const Array> x) {
+SampleArray reference_concat(std::span<const SampleArray> x) {
   return array_of({2, x[0].shape[1] + x[1].shape[1] + x[2].shape[1]}, [&](std::span<const std::int64_t> i) {
     std::int64_t column = i[1];
-    for (const Array& part : x) {
+    for (const SampleArray& part : x) {
       if (column < part.shape[1]) return element(part, std::vector{i[0], column});
       column -= part.shape[1];
     }
@@ -121,8 +121,8 @@ const Op concat{{
            .whole = reference_concat},
           {.in = {{.dtype = DType::i64, .shape = {2, dim("n")}}, {.dtype = DType::i64, .shape = {dim("m"), dim("n")}}},
            .attributes = {{"axis", std::int64_t{0}}},
-           .whole = [](std::span<const Array> x) {
-             Array out{{2 + x[1].shape[0], x[0].shape[1]}, x[0].data};
+           .whole = [](std::span<const SampleArray> x) {
+             SampleArray out{{2 + x[1].shape[0], x[0].shape[1]}, x[0].data};
              out.data.insert(out.data.end(), x[1].data.begin(), x[1].data.end());
              return out;
            }}};

@@ -328,17 +328,17 @@ std::int64_t windows_in(const Extents& x, std::size_t a, std::int64_t window, co
   return (geometry.padded(a, x[1 + a]).constant() - geometry.span(a, window)) / geometry.strides[a] + 1;
 }
 
-Array zeros(Extents shape) {
-  Array array{std::move(shape), {}};
+SampleArray zeros(Extents shape) {
+  SampleArray array{std::move(shape), {}};
   array.data.assign(static_cast<std::size_t>(element_count(array.shape)), 0.0);
   return array;
 }
 
 Sample conv2d_sample(Shape x, Shape filter, const Geometry& geometry = {}) {
-  const auto reference = [geometry](std::span<const Array> in) {
+  const auto reference = [geometry](std::span<const SampleArray> in) {
     const Extents& image = in[0].shape;
     const Extents& window = in[1].shape;
-    Array y = zeros(
+    SampleArray y = zeros(
         {image[0], windows_in(image, 0, window[0], geometry), windows_in(image, 1, window[1], geometry), window[3]});
     for_each_product(image, window, y.shape, geometry, [&](auto from, auto weight, auto to) {
       y.data[static_cast<std::size_t>(to)] +=
@@ -354,8 +354,8 @@ Sample conv2d_sample(Shape x, Shape filter, const Geometry& geometry = {}) {
 Sample filter_gradient_sample(Shape x, Shape dy, const Extents& window, const Geometry& geometry = {}) {
   Attributes attributes = geometry.attributes();
   attributes.set("window", window);
-  const auto reference = [geometry, window](std::span<const Array> in) {
-    Array filter = zeros({window[0], window[1], in[0].shape[3] / geometry.groups, in[1].shape[3]});
+  const auto reference = [geometry, window](std::span<const SampleArray> in) {
+    SampleArray filter = zeros({window[0], window[1], in[0].shape[3] / geometry.groups, in[1].shape[3]});
     for_each_product(in[0].shape, filter.shape, in[1].shape, geometry, [&](auto from, auto weight, auto to) {
       filter.data[static_cast<std::size_t>(weight)] +=
           in[0].data[static_cast<std::size_t>(from)] * in[1].data[static_cast<std::size_t>(to)];

@@ -132,13 +132,13 @@ Values gather_gradient(const GradientContext& g) {
   return {transpose(dx, back), {}};
 }
 
-Array gather_reference(std::span<const Array> in, std::size_t axis) {
-  const Array& x = in[0];
-  const Array& indices = in[1];
+SampleArray gather_reference(std::span<const SampleArray> in, std::size_t axis) {
+  const SampleArray& x = in[0];
+  const SampleArray& indices = in[1];
   const auto at = x.shape.begin() + static_cast<std::ptrdiff_t>(axis);
   const std::int64_t before = element_count(Extents(x.shape.begin(), at));
   const std::int64_t after = element_count(Extents(at + 1, x.shape.end()));
-  Array y{Extents(x.shape.begin(), at), {}};
+  SampleArray y{Extents(x.shape.begin(), at), {}};
   y.shape.insert(y.shape.end(), indices.shape.begin(), indices.shape.end());
   y.shape.insert(y.shape.end(), at + 1, x.shape.end());
   for (std::int64_t a = 0; a < before; ++a) {
@@ -150,8 +150,8 @@ Array gather_reference(std::span<const Array> in, std::size_t axis) {
   return y;
 }
 
-Array scatter_add_reference(std::span<const Array> in) {
-  Array y = in[0];
+SampleArray scatter_add_reference(std::span<const SampleArray> in) {
+  SampleArray y = in[0];
   const std::size_t row = static_cast<std::size_t>(element_count(Extents(y.shape.begin() + 1, y.shape.end())));
   for (std::size_t i = 0; i < in[1].data.size(); ++i) {
     const auto target = static_cast<std::size_t>(in[1].data[i]);
@@ -163,7 +163,7 @@ Array scatter_add_reference(std::span<const Array> in) {
 Sample gather_sample(Shape x, Shape indices, double last, std::size_t axis, DType index_dtype = DType::i64) {
   return {.in = {{.shape = std::move(x)}, {.dtype = index_dtype, .shape = std::move(indices), .low = 0, .high = last}},
           .attributes = {{"axis", static_cast<std::int64_t>(axis)}},
-          .whole = [axis](std::span<const Array> in) { return gather_reference(in, axis); }};
+          .whole = [axis](std::span<const SampleArray> in) { return gather_reference(in, axis); }};
 }
 
 Sample scatter_sample(Shape base, Shape indices, Shape updates, double last) {

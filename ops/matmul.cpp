@@ -120,16 +120,16 @@ std::size_t matrix_offset(const Extents& shape, const Extents& output, std::int6
   return static_cast<std::size_t>(matrix * shape[shape.size() - 2] * shape.back());
 }
 
-std::function<Array(std::span<const Array>)> reference(bool transpose_a, bool transpose_b) {
-  return [=](std::span<const Array> in) {
-    const Array& a = in[0];
-    const Array& b = in[1];
+std::function<SampleArray(std::span<const SampleArray>)> reference(bool transpose_a, bool transpose_b) {
+  return [=](std::span<const SampleArray> in) {
+    const SampleArray& a = in[0];
+    const SampleArray& b = in[1];
     const std::size_t a_rank = a.shape.size();
     const std::size_t b_rank = b.shape.size();
     const std::int64_t rows = a.shape[a_rank - (transpose_a ? 1 : 2)];
     const std::int64_t inner = a.shape[a_rank - (transpose_a ? 2 : 1)];
     const std::int64_t columns = b.shape[b_rank - (transpose_b ? 2 : 1)];
-    Array c;
+    SampleArray c;
     const std::size_t rank = std::max(a_rank, b_rank);
     std::int64_t batches = 1;
     for (std::size_t axis = 0; axis + 2 < rank; ++axis) {

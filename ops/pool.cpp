@@ -77,7 +77,7 @@ Values max_pool_gradient(const GradientContext& g) {
 Sample sample(SampleInput x, Extents window, Extents strides) {
   return {.in = {std::move(x)},
           .attributes = {{"window", window}, {"strides", strides}},
-          .whole = [=](std::span<const Array> in) {
+          .whole = [=](std::span<const SampleArray> in) {
             const Extents& shape = in[0].shape;
             const auto count = [&](std::size_t a) { return (shape[1 + a] - window[a]) / strides[a] + 1; };
             return array_of({shape[0], count(0), count(1), shape[3]}, [&](std::span<const std::int64_t> i) {

@@ -158,16 +158,16 @@ Values prod_gradient(const GradientContext& g) {
 }
 
 /// A reduction of whole arrays in double, as a sample's reference: all of `fold`, then `finish` with the count.
-std::function<Array(std::span<const Array>)> reference(Extents axes, bool keep_dims, double start,
-                                                       double (*fold)(double, double),
-                                                       double (*finish)(double, double) = nullptr) {
-  return [=](std::span<const Array> in) {
-    const Array& x = in[0];
+std::function<SampleArray(std::span<const SampleArray>)> reference(Extents axes, bool keep_dims, double start,
+                                                                   double (*fold)(double, double),
+                                                                   double (*finish)(double, double) = nullptr) {
+  return [=](std::span<const SampleArray> in) {
+    const SampleArray& x = in[0];
     const auto reduced_axes = resolve_axes(axes, x.shape.size());
     const auto is_reduced = [&](std::size_t axis) {
       return std::find(reduced_axes.begin(), reduced_axes.end(), axis) != reduced_axes.end();
     };
-    Array y;
+    SampleArray y;
     for (std::size_t axis = 0; axis < x.shape.size(); ++axis) {
       if (!is_reduced(axis)) y.shape.push_back(x.shape[axis]);
       if (is_reduced(axis) && keep_dims) y.shape.push_back(1);
@@ -268,11 +268,11 @@ const Op op::extent{{
       return {{.in = {},
                .attributes = {{"dim", Shape{12}}, {"dtype", DType::f32}},
                .whole =
-                   [](std::span<const Array>) {
-                     return Array{{}, {12}};
+                   [](std::span<const SampleArray>) {
+                     return SampleArray{{}, {12}};
                    }},
-              {.in = {}, .attributes = {{"dim", Shape{7}}}, .whole = [](std::span<const Array>) {
-                 return Array{{}, {7}};
+              {.in = {}, .attributes = {{"dim", Shape{7}}}, .whole = [](std::span<const SampleArray>) {
+                 return SampleArray{{}, {7}};
                }}};
     },
     .bad_samples = []() -> BadSamples {

@@ -209,7 +209,7 @@ Values reshape_gradient(const GradientContext& g) {
   return {reshape(g.dy(), g.in(0).shape())};
 }
 
-Array same_elements(const Array& x, Extents shape) {
+SampleArray same_elements(const SampleArray& x, Extents shape) {
   return {std::move(shape), x.data};
 }
 
@@ -234,24 +234,24 @@ const Op reshape{{
       return {{.in = {{.shape = {dim("n"), 2, 6}}},
                .attributes = {{"shape", Shape{dim("n"), 3, 4}}},
                .whole =
-                   [](std::span<const Array> x) {
+                   [](std::span<const SampleArray> x) {
                      return same_elements(x[0], {x[0].shape[0], 3, 4});
                    }},
               {.in = {{.shape = {dim("n"), 4}}},
                .attributes = {{"shape", Shape{2, None}}},
                .whole =
-                   [](std::span<const Array> x) {
+                   [](std::span<const SampleArray> x) {
                      return same_elements(x[0], {2, 2 * x[0].shape[0]});
                    }},
               {.in = {{.dtype = DType::i32, .shape = {6, 1, 4}}},
                .attributes = {{"shape", Shape{1, 8, 3}}},
                .whole =
-                   [](std::span<const Array> x) {
+                   [](std::span<const SampleArray> x) {
                      return same_elements(x[0], {1, 8, 3});
                    }},
               {.in = {{.dtype = DType::f64, .shape = {}}},
                .attributes = {{"shape", Shape{1, 1}}},
-               .whole = [](std::span<const Array> x) {
+               .whole = [](std::span<const SampleArray> x) {
                  return same_elements(x[0], {1, 1});
                }}};
     },
@@ -285,12 +285,12 @@ const Op expand_dims{{
       return {{.in = {{.shape = {dim("n"), 3}}},
                .attributes = {{"axis", std::int64_t{-1}}},
                .whole =
-                   [](std::span<const Array> x) {
+                   [](std::span<const SampleArray> x) {
                      return same_elements(x[0], {x[0].shape[0], 3, 1});
                    }},
               {.in = {{.shape = {dim("n"), 3}}},
                .attributes = {{"axis", std::int64_t{0}}},
-               .whole = [](std::span<const Array> x) {
+               .whole = [](std::span<const SampleArray> x) {
                  return same_elements(x[0], {1, x[0].shape[0], 3});
                }}};
     },
@@ -313,14 +313,14 @@ const Op squeeze{{
     .shows_nonfinite = 1,
     .onnx = "Squeeze",
     .samples = []() -> Samples {
-      return {
-          {.in = {{.shape = {dim("n"), 1, 3, 1}}},
-           .attributes = {{"axes", Extents{-1}}},
-           .whole =
-               [](std::span<const Array> x) {
-                 return same_elements(x[0], {x[0].shape[0], 1, 3});
-               }},
-          {.in = {{.shape = {1, 4, 1}}}, .whole = [](std::span<const Array> x) { return same_elements(x[0], {4}); }}};
+      return {{.in = {{.shape = {dim("n"), 1, 3, 1}}},
+               .attributes = {{"axes", Extents{-1}}},
+               .whole =
+                   [](std::span<const SampleArray> x) {
+                     return same_elements(x[0], {x[0].shape[0], 1, 3});
+                   }},
+              {.in = {{.shape = {1, 4, 1}}},
+               .whole = [](std::span<const SampleArray> x) { return same_elements(x[0], {4}); }}};
     },
     .bad_samples = []() -> BadSamples {
       return {{.in = {{DType::f32, {2, 3}}},

@@ -94,8 +94,8 @@ std::optional<Value> input_of(const Value& value, const Op& op) {
   return Value(value.graph(), node.inputs[0]);
 }
 
-Array array_of(Extents shape, const std::function<double(std::span<const std::int64_t>)>& f) {
-  Array out{shape, {}};
+SampleArray array_of(Extents shape, const std::function<double(std::span<const std::int64_t>)>& f) {
+  SampleArray out{shape, {}};
   std::vector<std::int64_t> index(shape.size(), 0);
   for (std::int64_t flat = 0; flat < element_count(shape); ++flat) {
     std::int64_t rest = flat;
@@ -108,7 +108,7 @@ Array array_of(Extents shape, const std::function<double(std::span<const std::in
   return out;
 }
 
-double element(const Array& x, std::span<const std::int64_t> index) {
+double element(const SampleArray& x, std::span<const std::int64_t> index) {
   std::int64_t flat = 0;
   for (std::size_t axis = 0; axis < x.shape.size(); ++axis) flat = flat * x.shape[axis] + index[axis];
   return x.data.at(static_cast<std::size_t>(flat));

@@ -44,9 +44,9 @@ std::optional<Value> input_if_same_type(const RewriteContext& context, std::size
 std::optional<Value> input_of(const Value& value, const Op& op);
 
 /// An array whose element at each index is f(index): references in samples.
-Array array_of(Extents shape, const std::function<double(std::span<const std::int64_t>)>& f);
+SampleArray array_of(Extents shape, const std::function<double(std::span<const std::int64_t>)>& f);
 /// The element of `x` at `index`.
-double element(const Array& x, std::span<const std::int64_t> index);
+double element(const SampleArray& x, std::span<const std::int64_t> index);
 
 /// Samples of an op with one float input and a reference for an element: f32 of any length, f64, and a scalar.
 std::vector<Sample> unary_samples(double (*reference)(double), double low, double high, double tolerance = 1e-5);

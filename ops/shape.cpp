@@ -104,14 +104,14 @@ const Op transpose{{
       return {{.in = {{.shape = {2, dim("n"), 3}}},
                .attributes = {{"perm", Extents{1, 2, 0}}},
                .whole =
-                   [](std::span<const Array> x) {
+                   [](std::span<const SampleArray> x) {
                      return array_of({x[0].shape[1], 3, 2}, [&](std::span<const std::int64_t> i) {
                        return element(x[0], std::vector{i[2], i[0], i[1]});
                      });
                    }},
               {.in = {{.dtype = DType::i64, .shape = {dim("n"), 5}}},
                .attributes = {{"perm", Extents{-1, 0}}},
-               .whole = [](std::span<const Array> x) {
+               .whole = [](std::span<const SampleArray> x) {
                  return array_of({5, x[0].shape[0]}, [&](std::span<const std::int64_t> i) {
                    return element(x[0], std::vector{i[1], i[0]});
                  });
@@ -145,12 +145,12 @@ const Op broadcast_to{{
       return {{.in = {{.shape = {3, 1}}},
                .attributes = {{"shape", Shape{2, 3, 4}}},
                .whole =
-                   [](std::span<const Array> x) {
+                   [](std::span<const SampleArray> x) {
                      return array_of({2, 3, 4}, [&](std::span<const std::int64_t> i) { return x[0].data[i[1]]; });
                    }},
               {.in = {{.shape = {dim("n")}}},
                .attributes = {{"shape", Shape{2, dim("n")}}},
-               .whole = [](std::span<const Array> x) {
+               .whole = [](std::span<const SampleArray> x) {
                  return array_of({2, x[0].shape[0]}, [&](std::span<const std::int64_t> i) { return x[0].data[i[1]]; });
                }}};
     },

@@ -202,7 +202,7 @@ Positions positions_in(const Range& range, const Dim& extent, const std::source_
   return {begin, *count, range.step};
 }
 
-Array reference_slice(std::span<const Array> x) {
+SampleArray reference_slice(std::span<const SampleArray> x) {
   // x[1:4, ::-2]
   const std::int64_t columns = x[0].shape[1];
   return array_of({3, (columns + 1) / 2}, [&](std::span<const std::int64_t> i) {
@@ -210,7 +210,7 @@ Array reference_slice(std::span<const Array> x) {
   });
 }
 
-Array reference_pad(std::span<const Array> x) {
+SampleArray reference_pad(std::span<const SampleArray> x) {
   const std::int64_t n = x[0].shape[0];
   return array_of({n + 3, 2}, [&](std::span<const std::int64_t> i) {
     return i[0] < 1 || i[0] > n ? 0.5 : element(x[0], std::vector{i[0] - 1, i[1]});
@@ -246,7 +246,7 @@ const Op slice{{
                .attributes = {{"begin", Shape{dim("n") - Dim(1), 1}},
                               {"extents", Shape{dim("n"), 2}},
                               {"steps", Extents{-1, 2}}},
-               .whole = [](std::span<const Array> x) {
+               .whole = [](std::span<const SampleArray> x) {
                  const std::int64_t n = x[0].shape[0];
                  return array_of({n, 2}, [&](std::span<const std::int64_t> i) {
                    return element(x[0], std::vector{n - 1 - i[0], 1 + 2 * i[1]});
@@ -296,9 +296,9 @@ const Op pad{{
                .whole = reference_pad},
               {.in = {{.dtype = DType::i32, .shape = {3}}},
                .attributes = {{"begin", Shape{6}}, {"shape", Shape{9}}, {"steps", Extents{-2}}, {"value", -1.0}},
-               .whole = [](std::span<const Array> x) {
+               .whole = [](std::span<const SampleArray> x) {
                  const auto& d = x[0].data;
-                 return Array{{9}, {-1, -1, d[2], -1, d[1], -1, d[0], -1, -1}};
+                 return SampleArray{{9}, {-1, -1, d[2], -1, d[1], -1, d[0], -1, -1}};
                }}};
     },
     .bad_samples = []() -> BadSamples {

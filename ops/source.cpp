@@ -38,7 +38,7 @@ std::vector<TensorType> infer_iota(const InferContext& context) {
   return infer_declared(context);
 }
 
-Array counted(std::span<const Array>) {
+SampleArray counted(std::span<const SampleArray>) {
   return {{5}, {0, 1, 2, 3, 4}};
 }
 
@@ -69,8 +69,8 @@ const Op constant{{
     .samples = []() -> Samples {
       return {{.in = {},
                .attributes = {{"value", std::make_shared<const Tensor>(Tensor::from<float>({3}, {1, -2, 0.5}))}},
-               .whole = [](std::span<const Array>) {
-                 return Array{{3}, {1, -2, 0.5}};
+               .whole = [](std::span<const SampleArray>) {
+                 return SampleArray{{3}, {1, -2, 0.5}};
                }}};
     },
 }};

@@ -129,7 +129,7 @@ Value apply_windows(const Value& x, Extents window, Extents strides, const std::
 Sample windows_sample(Shape x, Extents window, Extents strides) {
   return {.in = {{.shape = std::move(x)}},
           .attributes = {{"window", window}, {"strides", strides}},
-          .whole = [=](std::span<const Array> in) {
+          .whole = [=](std::span<const SampleArray> in) {
             const Extents& shape = in[0].shape;
             const auto count = [&](std::size_t a) { return (shape[1 + a] - window[a]) / strides[a] + 1; };
             return array_of(
@@ -142,12 +142,12 @@ Sample windows_sample(Shape x, Extents window, Extents strides) {
 Sample sum_sample(Shape y, Extents strides, Shape image) {
   return {.in = {{.shape = std::move(y)}},
           .attributes = {{"strides", strides}, {"image", image}},
-          .whole = [=](std::span<const Array> in) {
+          .whole = [=](std::span<const SampleArray> in) {
             const Extents& shape = in[0].shape;
             const std::int64_t width = image[1].constant();
             // A symbolic height in samples is such that windows cover it.
             const std::int64_t height = image[0].as_constant().value_or((shape[1] - 1) * strides[0] + shape[3]);
-            Array x{{shape[0], height, width, shape[5]}, {}};
+            SampleArray x{{shape[0], height, width, shape[5]}, {}};
             x.data.assign(static_cast<std::size_t>(element_count(x.shape)), 0.0);
             array_of(shape, [&](std::span<const std::int64_t> i) {
               const std::int64_t p = i[1] * strides[0] + i[3];

@@ -41,8 +41,8 @@ void for_each_sample(F f) {
   }
 }
 
-std::vector<Array> arrays(const SampleGraph& graph, const Feeds& feeds) {
-  std::vector<Array> inputs;
+std::vector<SampleArray> arrays(const SampleGraph& graph, const Feeds& feeds) {
+  std::vector<SampleArray> inputs;
   for (const Value& input : graph.inputs) inputs.push_back(to_array(feeds.at(input.name())));
   return inputs;
 }
@@ -63,7 +63,7 @@ bool close(double a, double b, double tolerance) {
   return std::abs(a - b) <= tolerance * std::max(1.0, std::abs(b));
 }
 
-void check_close(const Array& actual, const Array& expected, double tolerance) {
+void check_close(const SampleArray& actual, const SampleArray& expected, double tolerance) {
   REQUIRE(to_string(actual.shape) == to_string(expected.shape));
   REQUIRE(actual.data.size() == expected.data.size());
   for (std::size_t i = 0; i < actual.data.size(); ++i) {
@@ -121,7 +121,7 @@ TEST_CASE("every op's interpreted result has the inferred shape and is its refer
       CAPTURE(size);
       const Feeds feeds = feeds_of(*graph, sample, size, random);
       const Tensor result = runnable.run(feeds, symbols_of(sample, size)).outputs.front();
-      const Array expected = reference(sample, arrays(*graph, feeds), result.shape());
+      const SampleArray expected = reference(sample, arrays(*graph, feeds), result.shape());
       check_close(to_array(result), expected, tolerance(sample, *graph));
     }
   });

@@ -73,13 +73,13 @@ Symbols symbols_of(const Sample& sample, std::int64_t size) {
   return numbers;
 }
 
-Array to_array(const Tensor& tensor) {
-  Array array{tensor.shape(), {}};
+SampleArray to_array(const Tensor& tensor) {
+  SampleArray array{tensor.shape(), {}};
   for (std::int64_t i = 0; i < tensor.size(); ++i) array.data.push_back(tensor.at(i));
   return array;
 }
 
-Tensor to_tensor(DType dtype, const Array& array) {
+Tensor to_tensor(DType dtype, const SampleArray& array) {
   Tensor tensor(dtype, array.shape);
   dispatch(dtype, [&]<class T>(T) {
     const auto data = tensor.data<T>();
@@ -95,7 +95,7 @@ Feeds feeds_of(const SampleGraph& graph, const Sample& sample, std::int64_t size
   for (std::size_t i = 0; i < sample.in.size(); ++i) {
     const SampleInput& input = sample.in[i];
     const DType dtype = graph.inputs[i].dtype();
-    Array array{evaluate(input.shape, bindings), {}};
+    SampleArray array{evaluate(input.shape, bindings), {}};
     std::uniform_real_distribution<double> uniform(input.low, input.high);
     for (std::int64_t k = 0; k < element_count(array.shape); ++k) {
       double value =
@@ -108,12 +108,12 @@ Feeds feeds_of(const SampleGraph& graph, const Sample& sample, std::int64_t size
   return feeds;
 }
 
-Array reference(const Sample& sample, const std::vector<Array>& inputs, const Extents& output_shape) {
+SampleArray reference(const Sample& sample, const std::vector<SampleArray>& inputs, const Extents& output_shape) {
   if (sample.whole) return sample.whole(inputs);
-  Array out{output_shape, {}};
+  SampleArray out{output_shape, {}};
   for (std::int64_t flat = 0; flat < element_count(output_shape); ++flat) {
     std::vector<double> elements;
-    for (const Array& input : inputs) {
+    for (const SampleArray& input : inputs) {
       // The index of each axis, from the last one backwards, as far as the input has it.
       std::int64_t rest = flat;
       std::int64_t at = 0;

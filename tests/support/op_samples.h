@@ -32,11 +32,11 @@ Symbols symbols_of(const Sample& sample, std::int64_t size);
 Feeds feeds_of(const SampleGraph& graph, const Sample& sample, std::int64_t size, std::mt19937_64& random);
 
 /// A tensor's elements in double precision.
-Array to_array(const Tensor& tensor);
+SampleArray to_array(const Tensor& tensor);
 /// Elements rounded to `dtype`.
-Tensor to_tensor(DType dtype, const Array& array);
+Tensor to_tensor(DType dtype, const SampleArray& array);
 
 /// The sample's result in double precision: from `scalar` by broadcasting, or from `whole`.
-Array reference(const Sample& sample, const std::vector<Array>& inputs, const Extents& output_shape);
+SampleArray reference(const Sample& sample, const std::vector<SampleArray>& inputs, const Extents& output_shape);
 
 }  // namespace lathe::test
