@@ -161,7 +161,7 @@ Node State::complete_node(const Op& op, std::span<const Value> inputs, const Att
     if (const Shape* shape = std::get_if<Shape>(&value)) require_numbers(node, *shape);
   }
   graph.complete(node);
-  ensure(node.outputs.size() == 1, fmt::format("'{}' has more than one output", op.name));
+  if (node.outputs.size() != 1) ensure(false, fmt::format("'{}' has more than one output", op.name));
   return node;
 }
 
