@@ -45,7 +45,7 @@ struct SessionOptions {
   /// infinities as long as no arithmetic reaches them. Costs a few percent, and memory for another copy of the
   /// variables.
   bool assert_all_finite = false;
-  /// Measure every step of every run: ProgramStatistics::steps.
+  /// Measure every step of every run: ProgramStatistics::steps. Eagerly: eager::Statistics::kernel_microseconds.
   bool profile = false;
   /// What initialize() seeds random numbers with, and runs before it.
   std::uint64_t seed = 0;

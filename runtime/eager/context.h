@@ -23,7 +23,8 @@ class State;
 struct Statistics {
   std::uint64_t dispatches = 0;     // calls of ops
   std::uint64_t kernels = 0;        // programs that ran: no dispatch of reshape, say, needs one
-  std::uint64_t bytes_moved = 0;    // by those kernels: inputs and results
+  std::uint64_t bytes_moved = 0;    // by those programs: inputs, results, and variables as often as read and assigned
+  double kernel_microseconds = 0;   // in those kernels, with SessionOptions::profile
   std::uint64_t compilations = 0;   // kernels compiled by LLVM
   std::uint64_t found = 0;          // kernels found in the cache on disk
   double compile_milliseconds = 0;  // for both

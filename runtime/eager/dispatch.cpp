@@ -161,7 +161,7 @@ Node State::complete_node(const Op& op, std::span<const Value> inputs, const Att
     if (const Shape* shape = std::get_if<Shape>(&value)) require_numbers(node, *shape);
   }
   graph.complete(node);
-  ensure(node.outputs.size() == 1, fmt::format("'{}' has more than one output", op.name));
+  if (node.outputs.size() != 1) ensure(false, fmt::format("'{}' has more than one output", op.name));
   return node;
 }
 
@@ -252,18 +252,22 @@ Value State::compute(const Call& call, std::span<const Value> inputs, const Sour
   Host host{executable.interface(), kernel.bindings, options, nullptr};
   const bool alone = pool.threads() == 1;
   const FlushDenormals flush;
-  const auto failure = try_program(executable, {.inputs = addresses.data(),
-                                                .outputs = &result,
-                                                .variables = nullptr,
-                                                .constants = executable.constants(),
-                                                .arena = arena.bytes().data(),
-                                                .symbols = kernel.symbols.data(),
-                                                .parallel_for = alone ? nullptr : &ThreadPool::parallel_for,
-                                                .parallel_context = alone ? nullptr : &pool,
-                                                .host = &Host::call,
-                                                .host_context = &host,
-                                                .failure = nullptr,
-                                                .ticks = nullptr});
+  std::optional<abi::Failure> failure;
+  {
+    const KernelTime time(*this);
+    failure = try_program(executable, {.inputs = addresses.data(),
+                                       .outputs = &result,
+                                       .variables = nullptr,
+                                       .constants = executable.constants(),
+                                       .arena = arena.bytes().data(),
+                                       .symbols = kernel.symbols.data(),
+                                       .parallel_for = alone ? nullptr : &ThreadPool::parallel_for,
+                                       .parallel_context = alone ? nullptr : &pool,
+                                       .host = &Host::call,
+                                       .host_context = &host,
+                                       .failure = nullptr,
+                                       .ticks = nullptr});
+  }
   ++counters.kernels;
   counters.bytes_moved += call.bytes_moved;
   if (failure) {

@@ -37,6 +37,12 @@ std::vector<ProgramStatistics> TracedCalls::statistics() const {
   return out;
 }
 
+std::vector<Explanation> TracedCalls::explain() const {
+  std::vector<Explanation> out;
+  for (const auto& trace : traces_) out.push_back(trace->program->explain());
+  return out;
+}
+
 std::string TracedCalls::explain_retraces() const {
   std::string text;
   for (std::size_t i = 0; i < traces_.size(); ++i) {

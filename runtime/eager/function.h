@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include <lathe/codegen/explain.h>
 #include <lathe/runtime/eager/array.h>
 #include <lathe/runtime/eager/context.h>
 #include <lathe/runtime/statistics.h>
@@ -44,6 +45,7 @@ class TracedCalls {
   std::size_t traces() const;
   std::string explain_retraces() const;
   std::vector<ProgramStatistics> statistics() const;
+  std::vector<Explanation> explain() const;
 
  private:
   struct Trace;
@@ -150,6 +152,8 @@ class Function {
   std::string explain_retraces() const { return calls_->explain_retraces(); }
   /// Of the programs, in the order of their traces.
   std::vector<ProgramStatistics> statistics() const { return calls_->statistics(); }
+  /// Why each program looks as it does and what it costs, at the sizes of its last call.
+  std::vector<Explanation> explain() const { return calls_->explain(); }
 
  private:
   /// What the function is given for an argument.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -197,6 +198,26 @@ class State final : public Dispatcher, public ArrayHolder {
   std::array<TapeRecord*, 32> tapes_ = {};
   std::uint32_t recording_ = 0;                          // a bit a tape
   std::unordered_map<std::string, int> variable_names_;  // how many variables were to be called so
+};
+
+/// While it lives, kernels run: their time goes into the statistics of a context that profiles.
+class KernelTime {
+ public:
+  explicit KernelTime(State& state) : state_(state) {
+    if (state.options.profile) start_ = Clock::now();
+  }
+  ~KernelTime() {
+    if (!state_.options.profile) return;
+    state_.counters.kernel_microseconds += std::chrono::duration<double, std::micro>(Clock::now() - start_).count();
+  }
+  KernelTime(const KernelTime&) = delete;
+  KernelTime& operator=(const KernelTime&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  State& state_;
+  Clock::time_point start_;
 };
 
 /// While it lives, the tapes of these bits do not record.

@@ -7,6 +7,7 @@
 #include <lathe/codegen/denormals.h>
 #include <lathe/codegen/layout.h>
 #include <lathe/runtime/eager/state.h>
+#include <lathe/runtime/feed_check.h>
 #include <lathe/runtime/host.h>
 #include <lathe/runtime/run_program.h>
 #include <lathe/runtime/variable_store.h>
@@ -76,6 +77,8 @@ Values TracedProgram::run(std::span<const Value> arguments) {
   for (std::size_t slot = 0; slot < inputs_.size(); ++slot) {
     inputs_[slot] = slots.inputs[slot] ? static_cast<const void*>(views_[*slots.inputs[slot]].data) : &seed;
   }
+  std::size_t bytes_moved = 0;
+  for (const TensorView& view : views_) bytes_moved += bytes_of(view);
   Values made;
   for (std::size_t slot = 0; slot < outputs_.size(); ++slot) {
     const TensorType& type = interface.outputs[slot];
@@ -95,6 +98,9 @@ Values TracedProgram::run(std::span<const Value> arguments) {
       unset.push_back(variable);
     }
     variables_[slot] = state_.exclusive(variable, panels_ ? panel_columns(known->outside.type()) : 0);
+    const std::size_t uses = (use.read ? 1 : 0) + (use.assigned ? 1 : 0);
+    bytes_moved +=
+        uses * static_cast<std::size_t>(element_count(state_.extents(variable))) * size_of(known->outside.dtype());
   }
   const std::int64_t arena_bytes = interface.arena_bytes.evaluate(bound_);
   plan_->statistics.arena_bytes = arena_bytes;
@@ -104,6 +110,7 @@ Values TracedProgram::run(std::span<const Value> arguments) {
   const bool alone = state_.pool.threads() == 1;
   const FlushDenormals flush;
   try {
+    const KernelTime time(state_);
     run_program(executable, {.inputs = inputs_.data(),
                              .outputs = outputs_.data(),
                              .variables = variables_.data(),
@@ -123,8 +130,10 @@ Values TracedProgram::run(std::span<const Value> arguments) {
   ++plan_->statistics.runs;
   ++state_.counters.dispatches;
   state_.counters.kernels += interface.kernels;
-  if (host.thrown) std::rethrow_exception(host.thrown);
   made.resize(trace_->results);
+  for (const Value& result : made) bytes_moved += bytes_of(state_.view(result));
+  state_.counters.bytes_moved += bytes_moved;
+  if (host.thrown) std::rethrow_exception(host.thrown);
   return made;
 }
 

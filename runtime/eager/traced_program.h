@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <lathe/codegen/explain.h>
 #include <lathe/runtime/eager/trace.h>
 #include <lathe/runtime/plan.h>
 
@@ -21,6 +22,8 @@ class TracedProgram {
   bool fits(std::span<const Value> arguments) const;
   Values run(std::span<const Value> arguments);
   const ProgramStatistics& statistics() const { return plan_->statistics; }
+  /// At the sizes of the last run.
+  Explanation explain() const { return lathe::explain(plan_->executable(), bound_); }
   const Program& program() const { return plan_->executable().program(); }
 
  private:

@@ -213,7 +213,7 @@ TEST_CASE("a network's gradients and its Hessian times a vector agree with centr
   for (std::size_t i = 0; i < grads.size(); ++i) {
     direction.push_back(placeholder(n.g, fmt::format("v{}", i), f64, grads[i].shape()));
     const Value part = sum(grads[i] * direction[i]);
-    along = along ? along + part : part;
+    along = along.empty() ? part : along + part;
   }
   const Values hessian_times_v = gradients({along}, n.parameters);
 

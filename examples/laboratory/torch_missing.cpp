@@ -1,0 +1,9 @@
+#include "way.h"
+
+namespace lathe::laboratory {
+
+std::vector<Way> torch_ways() {
+  return {};
+}
+
+}  // namespace lathe::laboratory
