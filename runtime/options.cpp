@@ -12,7 +12,7 @@ bool stores_panels(const SessionOptions& options) {
   return std::find(options.disable.begin(), options.disable.end(), "panels") == options.disable.end();
 }
 
-SessionOptions with_environment(SessionOptions options) {
+SessionOptions fill_from_environment(SessionOptions options) {
   PassOptions environment = PassOptions::from_environment();
   if (options.dump.empty()) options.dump = std::move(environment.dump);
   options.cache = with_environment(std::move(options.cache));

@@ -59,6 +59,6 @@ struct SessionOptions {
 bool stores_panels(const SessionOptions& options);
 
 /// The options, with what they leave open taken from the environment: LATHE_DUMP, LATHE_DISABLE, LATHE_CACHE.
-SessionOptions with_environment(SessionOptions options);
+SessionOptions fill_from_environment(SessionOptions options);
 
 }  // namespace lathe

@@ -94,7 +94,7 @@ void Frame::renew_outputs(const ProgramInterface& interface) {
 
 SessionState::SessionState(Graph& the_graph, SessionOptions the_options)
     : graph(the_graph),
-      options(with_environment(std::move(the_options))),
+      options(fill_from_environment(std::move(the_options))),
       pool(options.threads),
       variables(graph, stores_panels(options)),
       seed(options.seed) {}

@@ -51,7 +51,8 @@ bool is_another_handle(const Op& op) {
 
 /// Throws GraphError if an extent is a symbol, which stands for nothing where arrays are computed at once.
 void require_numbers(const Node& node, const Shape& shape) {
-  if (std::all_of(shape.begin(), shape.end(), [](const Dim& extent) { return extent.is_constant(); })) return;
+  const auto is_number = [](const Dim& extent) { return extent.is_constant() || extent.is_unknown(); };
+  if (std::all_of(shape.begin(), shape.end(), is_number)) return;
   throw GraphError(
       fmt::format("{}: {} holds a symbol, and the extents of arrays are numbers", describe(node), to_string(shape)));
 }

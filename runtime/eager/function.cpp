@@ -82,7 +82,11 @@ TracedProgram& TracedCalls::program_for(Graph& context, std::span<const Value> a
       Generaliser generalise(known, "n");
       for (std::size_t i = 0; i < arrays.size(); ++i) {
         const TensorType& type = arrays[i].type();
-        made->argument(fmt::format("argument{}", i), {type.dtype, generalise(type.shape)});
+        const Shape shape = generalise(type.shape);
+        for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+          if (const auto symbol = shape[axis].as_symbol()) made->example.bind(*symbol, type.shape[axis].constant());
+        }
+        made->argument(fmt::format("argument{}", i), {type.dtype, shape});
       }
       {
         const Tracing tracing(state, made.get());

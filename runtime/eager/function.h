@@ -117,7 +117,7 @@ class Function {
     using Result = std::invoke_result_t<F&, Inside<Args>...>;
     Values arrays;
     std::vector<std::string> others;
-    const auto sort = [&]<class T>(const T& arg) {
+    [[maybe_unused]] const auto sort = [&]<class T>(const T& arg) {
       if constexpr (detail::ArrayArgument<T>) {
         arrays.push_back(arg);
       } else {
@@ -126,8 +126,8 @@ class Function {
     };
     (sort(args), ...);
     const auto body = [&](std::span<const Value> inside) -> Values {
-      std::size_t next = 0;
-      const auto pick = [&]<class T>(const T& arg) -> Inside<T> {
+      [[maybe_unused]] std::size_t next = 0;
+      [[maybe_unused]] const auto pick = [&]<class T>(const T& arg) -> Inside<T> {
         if constexpr (detail::ArrayArgument<T>) {
           return inside[next++];
         } else {

@@ -21,8 +21,8 @@ class Generaliser {
   Shape operator()(const Shape& shape) {
     Shape out;
     for (const Dim& extent : shape) {
-      const std::int64_t number = extent.constant();
-      // Symbols stand for extents, and no extent is negative.
+      // Symbols stand for extents, and no extent is negative; what is left open stays open.
+      const std::int64_t number = extent.as_constant().value_or(-1);
       const bool keep = known_ == Known::all || number < 0 || (number == 1 && known_ == Known::ones) ||
                         (known_ == Known::inner && !out.empty());
       out.push_back(keep ? extent : dim(fmt::format("{}{}", prefix_, extents_.size())));

@@ -22,7 +22,7 @@ constexpr std::size_t most_kernels = 1024;
 std::vector<std::int64_t> numbers_of(const Node& node, std::span<const TensorType> inputs) {
   std::vector<std::int64_t> numbers;
   const auto add = [&](const Shape& shape) {
-    for (const Dim& extent : shape) numbers.push_back(extent.constant());
+    for (const Dim& extent : shape) numbers.push_back(extent.as_constant().value_or(-1));
   };
   for (const TensorType& input : inputs) add(input.shape);
   for (const auto& [name, value] : node.attributes) {
@@ -59,7 +59,7 @@ std::optional<Bindings> fit(const Kernel& kernel, std::span<const std::int64_t> 
     const auto symbol = kernel.extents[i].as_symbol();
     if (symbol) {
       bindings.bind(*symbol, numbers[i]);
-    } else if (kernel.extents[i].constant() != numbers[i]) {
+    } else if (kernel.extents[i].as_constant().value_or(-1) != numbers[i]) {
       return std::nullopt;
     }
   }

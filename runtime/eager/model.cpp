@@ -19,11 +19,11 @@ Model::Model(Context& context, std::vector<nn::Layer> layers) : graph_(&context.
 void Model::build(const TensorType& input) {
   if (built_) return;
   State& state = dynamic_cast<State&>(*graph_->dispatcher());
+  // Layers learn from an example what they are applied to: one row will do.
+  Extents extents = evaluate(input.shape, state.tracing ? state.tracing->example : Bindings());
+  if (!extents.empty()) extents.front() = 1;
   const Tracing outside(state, nullptr);
   const StopRecording pause(state);
-  // Layers learn from an example what they are applied to: the smallest will do.
-  Extents extents;
-  for (const Dim& extent : input.shape) extents.push_back(extents.empty() ? 1 : extent.as_constant().value_or(1));
   Value x = state.adopt(Tensor(input.dtype, extents));
   std::map<std::string, int> uses;
   for (const nn::Layer& layer : layers_) {

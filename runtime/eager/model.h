@@ -21,7 +21,7 @@ class Model {
   Model(Context& context, std::initializer_list<nn::Layer> layers);
   Model(Context& context, std::vector<nn::Layer> layers);
 
-  /// Makes the parameters for inputs of this type; extents of the first axis do not matter. Throws GraphError naming
+  /// Makes the parameters for inputs of this type, whose first extent does not matter. Throws GraphError naming
   /// the layer that cannot take what reaches it.
   void build(const TensorType& input);
   Value operator()(const Value& x, bool training = false);

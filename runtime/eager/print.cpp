@@ -163,7 +163,7 @@ void align_digits(std::vector<std::string>& texts, const std::vector<T>& numbers
     if (point != std::string::npos) digits = std::max(digits, text.find('e') - point - 1);
   }
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (std::isfinite(numbers[i])) texts[i] = fmt::format("{:.{}e}", numbers[i], digits);
+    if (std::isfinite(numbers[i])) texts[i] = fmt::format("{:#.{}e}", numbers[i], digits);
   }
 }
 

@@ -20,7 +20,10 @@ constexpr std::size_t most_scalars = 256;
 }  // namespace
 
 State::State(SessionOptions the_options)
-    : options(with_environment(std::move(the_options))), pool(options.threads), kernels(options), seed(options.seed) {
+    : options(fill_from_environment(std::move(the_options))),
+      pool(options.threads),
+      kernels(options),
+      seed(options.seed) {
   graph.dispatch_to(*this, this);
 }
 

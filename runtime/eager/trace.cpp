@@ -17,8 +17,6 @@
 namespace lathe::eager {
 namespace {
 
-constexpr std::string_view of_variables = "variables/";
-
 /// Whether an op is there for what it does, so that it runs though nobody uses its result.
 bool acts(const Op& op) {
   return has_effect(op.kind) || &op == &op::assert_all_finite || &op == &op::check_labels;
@@ -92,10 +90,8 @@ Value Trace::import_variable(const Value& variable) {
   Node copy;  // adopted, since the scope of what is being added is not the variable's
   copy.op = node.op;
   copy.attributes = node.attributes;
-  // A name that no op takes: optimizers find a variable's slots by it.
-  copy.name = fmt::format("{}{}", of_variables, node.name);
+  copy.name = node.name;
   const Value inside(graph, {graph.adopt(copy, {}, {}), 0});
-  ensure(inside.node().name == copy.name, "a node of a traced function has a variable's name");
   captured_variables.push_back({variable, inside, inside});
   return inside;
 }
@@ -126,9 +122,20 @@ Value Trace::assign(Graph::NodeSpec spec) {
   return spec.inputs[1];
 }
 
+/// The name of an optimizer's slot, which ends with its variable's, for a variable that may be called otherwise in here
+/// because a node had taken its name.
+std::string Trace::name_outside(const std::string& slot) const {
+  const Captured* variable = nullptr;
+  for (const Captured& known : captured_variables) {
+    const bool longer = !variable || known.inside.name().size() > variable->inside.name().size();
+    if (longer && slot.ends_with("/" + known.inside.name())) variable = &known;
+  }
+  if (!variable) return slot;
+  return slot.substr(0, slot.size() - variable->inside.name().size()) + variable->outside.name();
+}
+
 Value Trace::make_variable(Graph::NodeSpec spec) {
-  std::string name = graph.scope() + spec.name;
-  if (const std::size_t at = name.find(of_variables); at != std::string::npos) name.erase(at, of_variables.size());
+  const std::string name = name_outside(graph.scope() + spec.name);
   if (!variables) {
     throw GraphError(
         fmt::format("variable '{}' ({}): a function that is traced cannot make variables, since every "

@@ -35,6 +35,9 @@ class Trace final : public Dispatcher {
   /// While set, variables that the function makes are looked for, or else made, there.
   VariablesByName* variables = nullptr;
 
+  /// What the symbols in the arguments' extents stand for in the call that is traced.
+  Bindings example;
+
   /// An array or variable of the context and what stands for it here.
   struct Captured {
     Value outside;
@@ -56,6 +59,7 @@ class Trace final : public Dispatcher {
   Captured* find_variable(const Value& value);
   Value assign(Graph::NodeSpec spec);
   Value make_variable(Graph::NodeSpec spec);
+  std::string name_outside(const std::string& slot) const;
   void initialize(const Value& variable, const Value& value);
 
   State& state_;

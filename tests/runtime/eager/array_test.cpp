@@ -104,7 +104,7 @@ TEST_CASE("arrays are printed as NumPy prints them") {
   CHECK(text(context.array<float>({3}, {1, nan, -infinity})) == "[  1.  nan -inf]");
   CHECK(text(context.array(Tensor(f32, {0}))) == "[]");
   CHECK(text(context.array(Tensor(f32, {2, 0}))) == "[[]\n []]");
-  CHECK(text(iota(context, 2000)) == "[   0    1    2  ... 1997 1998 1999]");
+  CHECK(text(iota(context, 2000)) == "[   0    1    2 ... 1997 1998 1999]");
   CHECK(text(context.scalar(0.1f)) == "0.1");
   CHECK(text(context.scalar(1.0 / 3)) == "0.33333333");
   std::ostringstream out;
@@ -130,9 +130,8 @@ TEST_CASE("a symbolic value in a condition is an error that names its line and s
   CHECK(message_of([&] { static_cast<void>(static_cast<bool>(x > 0)); }) ==
         "greater 'greater' (HERE) has no value while the graph is built, so C++ cannot branch on it: use "
         "select(condition, a, b), which chooses element by element when the graph runs");
-  CHECK(message_of([&] { Array array(x); }) ==
-        "the array (HERE) is placeholder 'x' (array_test.cpp:137), which is symbolic: it has no elements "
-        "while a graph is built");
+  CHECK(message_of([&] { Array array(x); }).starts_with("the array (HERE) is placeholder 'x' (array_test.cpp:"));
+  CHECK(message_of([&] { Array array(x); }).ends_with("which is symbolic: it has no elements while a graph is built"));
 }
 
 TEST_CASE("errors come from the call at fault, with its line") {

@@ -37,10 +37,10 @@ TEST_CASE("a buffer is in use until its last user is gone") {
   CHECK(buffers.live_bytes() == shared.bytes);
   buffers.drop_user(shared);
   CHECK(buffers.live_bytes() == 0);
-  CHECK(buffers.peak_bytes() == 128);
-  CHECK(buffers.held_bytes() == 128);
+  CHECK(buffers.peak_bytes() == 112);
+  CHECK(buffers.held_bytes() == 112);
   buffers.trim();
   CHECK(buffers.held_bytes() == 0);
   CHECK(buffers.take(100).users == 1);
-  CHECK(buffers.held_bytes() == 128);
+  CHECK(buffers.held_bytes() == 112);
 }

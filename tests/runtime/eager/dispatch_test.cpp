@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <lathe/ops/cast.h>
+#include <lathe/ops/compare.h>
 #include <lathe/ops/math.h>
 #include <lathe/ops/matmul.h>
 #include <lathe/ops/operators.h>
