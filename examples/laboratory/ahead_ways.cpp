@@ -8,9 +8,9 @@ namespace lathe::laboratory {
 namespace {
 
 /// The object does not say what is in it: it holds the program of way (c), which tells.
-Costs costs_of_graph(const std::vector<Tensor>& initial, const Batch& batch) {
+Costs costs_of_graph(const std::vector<Tensor>& initial, const SessionOptions& options, const Batch& batch) {
   for (const Way& way : session_ways()) {
-    if (way.letter == 'c') return way.begin(initial, {.threads = 1})->costs_of_step(batch);
+    if (way.letter == 'c') return way.begin(initial, options)->costs_of_step(batch);
   }
   throw Error("way (c) is missing");
 }
@@ -18,7 +18,8 @@ Costs costs_of_graph(const std::vector<Tensor>& initial, const Batch& batch) {
 class Ahead final : public Training {
  public:
   Ahead(const std::vector<Tensor>& initial, const SessionOptions& options)
-      : pool_(options.threads),
+      : options_(options),
+        pool_(options.threads),
         training_(initial, {.parallel_for = pool_.threads() > 1 ? &ThreadPool::parallel_for : nullptr,
                             .context = &pool_,
                             .failed_index = 0,
@@ -36,13 +37,14 @@ class Ahead final : public Training {
     return out;
   }
   Costs costs_of_step(const Batch& batch) override {
-    Costs costs = costs_of_graph(weights(), batch);
+    Costs costs = costs_of_graph(weights(), options_, batch);
     costs.arena_bytes = laboratory_graph_train_step_arena_bytes(batch.size);
     costs.peak_bytes = batch.size * 785 + LABORATORY_GRAPH_STATE_BYTES + *costs.arena_bytes;
     return costs;
   }
 
  private:
+  SessionOptions options_;
   ThreadPool pool_;
   AheadTraining training_;
 };

@@ -1,7 +1,6 @@
 #include "laboratory.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <iterator>
 #include <string_view>
@@ -44,16 +43,9 @@ std::vector<Way> all_ways() {
   return ways;
 }
 
-std::optional<std::int64_t> break_even(double fixed_first_ms, double eager_first_ms, double fixed_us, double eager_us) {
-  const double ahead_us = 1000 * (fixed_first_ms - eager_first_ms);  // what the eager way has gained by its first step
-  if (ahead_us <= 0) return 1;
-  if (fixed_us >= eager_us) return std::nullopt;
-  return 1 + static_cast<std::int64_t>(std::ceil(ahead_us / (eager_us - fixed_us)));
-}
-
 BreakEven break_even(const Figures& fixed, const Figures& eager) {
   const auto at = [&](double fixed_first_ms, double eager_first_ms) {
-    return break_even(fixed_first_ms, eager_first_ms, fixed.step_us, eager.step_us);
+    return catching_up(1000 * fixed_first_ms, fixed.step_us, 1000 * eager_first_ms, eager.step_us);
   };
   return {.cold = at(fixed.first_result_ms, eager.first_result_ms),
           .warm = at(fixed.first_result_warm_ms, eager.first_result_warm_ms),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "allocations.h"
 #include "apart.h"
@@ -92,6 +93,12 @@ void measure_first_results(const Way& way, const Problem& problem, const Session
   if (!way.compiles) return;
   milliseconds({.folder = folder}, 1);  // fills the cache
   figures.first_result_warm_ms = milliseconds({.folder = folder}, several);
+}
+
+std::optional<std::int64_t> catching_up(double first, double later, double other_first, double other_later) {
+  if (first <= other_first) return 1;
+  if (later >= other_later) return std::nullopt;
+  return 1 + static_cast<std::int64_t>(std::ceil((first - other_first) / (other_later - later)));
 }
 
 void measure_steps(const std::vector<Way>& ways, const Problem& problem, const SessionOptions& options,

@@ -21,6 +21,10 @@ Agreement compare(const std::vector<Way>& ways, const Problem& problem, const Se
 void measure_first_results(const Way& way, const Problem& problem, const SessionOptions& options,
                            const std::filesystem::path& folder, Figures& figures);
 
+/// The first step at which a runner that was slower to start has taken no longer altogether than the other one; nothing
+/// if it never catches up. All times in the same unit.
+std::optional<std::int64_t> catching_up(double first, double later, double other_first, double other_later);
+
 /// Measures all ways at one batch size, with figures for each that have its first results. For the times of steps the
 /// ways take turns in short blocks, so that a change of the machine's speed meets all alike.
 void measure_steps(const std::vector<Way>& ways, const Problem& problem, const SessionOptions& options,

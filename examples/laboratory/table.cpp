@@ -35,7 +35,7 @@ std::string agreement_text(const Agreement& agreement) {
 constexpr std::string_view columns = R"(
 time      median of a step, handing over the batch included
 calls     dispatches a step: calls of ops, or of a whole program
-kernels   loops over elements a step
+kernels   loops over elements a step; of libtorch, ops that call no others and make no mere views
 moved     bytes that kernels read and write a step; libtorch does not tell
 peak      memory at the fullest moment of a step: batch, weights, Adam's state, what lies between
 arena     the part of it that was planned when the program was compiled

@@ -1,10 +1,14 @@
 #include <algorithm>
 #include <string_view>
 
+#include <dlfcn.h>
+
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/record_function.h>
 #include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
+
+#include <lathe/runtime/cpus.h>
 
 #include "torch_training.h"
 #include "way.h"
@@ -70,14 +74,20 @@ class Watching {
       at::addThreadLocalCallback(at::RecordFunctionCallback(begin_op, end_op).scopes({at::RecordScope::FUNCTION}));
 };
 
+/// For libtorch and for OpenBLAS, which has threads of its own that libtorch knows nothing of, if it is the BLAS.
+void use_threads(int threads) {
+  at::set_num_threads(threads);
+  using SetThreads = void (*)(int);
+  if (const auto set = reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) set(threads);
+}
+
 class Torch final : public Training {
  public:
-  Torch(const std::vector<Tensor>& initial, int threads) : threads_(threads), training_(initial) {}
-
-  float step(const Batch& batch) override {
-    at::set_num_threads(threads_);
-    return training_.step(batch);
+  Torch(const std::vector<Tensor>& initial, int threads) : training_(initial) {
+    use_threads(threads == 0 ? usable_cpus() : threads);
   }
+
+  float step(const Batch& batch) override { return training_.step(batch); }
   std::vector<Tensor> weights() override {
     const torch::NoGradGuard no_gradient;
     return {copy_of(training_.hidden->weight.t()), copy_of(training_.hidden->bias),
@@ -105,7 +115,6 @@ class Torch final : public Training {
                                std::span(rows.data_ptr<float>(), static_cast<std::size_t>(rows.numel())));
   }
 
-  int threads_;
   TorchTraining training_;
 };
 

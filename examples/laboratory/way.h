@@ -19,7 +19,7 @@ namespace lathe::laboratory {
 /// What a step takes besides time. Nothing stands for what cannot be observed.
 struct Costs {
   std::int64_t dispatches = 0;              // calls that leave the caller's code: of ops, of a program
-  std::int64_t kernels = 0;                 // loops over elements
+  std::int64_t kernels = 0;                 // loops over elements; of libtorch, ops that compute and call no others
   std::optional<std::int64_t> bytes_moved;  // by kernels: inputs and results
   std::int64_t peak_bytes = 0;              // of the batch, weights, Adam's state and all that lies between
   std::optional<std::int64_t> arena_bytes;  // of those, planned when the program was compiled

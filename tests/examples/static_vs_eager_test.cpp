@@ -42,7 +42,7 @@ const Run& short_run() {
   return run;
 }
 
-/// Loses as it is told: after so many steps, by a bit; or in the end, a weight.
+/// Every loss is 1, but that of one step, which is a bit larger.
 class Scripted final : public Training {
  public:
   Scripted(int wrong_step, float weight) : wrong_step_(wrong_step), weights_(4, Tensor::scalar(weight)) {}
@@ -95,6 +95,14 @@ TEST_CASE("a loss that differs in its last bit is found at its step, and so are 
   Way inexact = scripted('e', 7);
   inexact.exact = false;
   CHECK(difference_of(inexact).empty());
+}
+
+TEST_CASE("a static way has caught up at the first step at which its total is no larger") {
+  CHECK(catching_up(5, 1, 10, 2) == 1);
+  CHECK(catching_up(10, 1, 10, 2) == 1);
+  CHECK(catching_up(100, 1, 10, 2) == 91);  // 100 + 90 * 1 = 10 + 90 * 2
+  CHECK(catching_up(100.5, 1, 10, 2) == 92);
+  CHECK(!catching_up(100, 2, 10, 2));
 }
 
 TEST_CASE("a run in which bits differ says so, in the table and at the top of the figures") {
