@@ -275,7 +275,10 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
       const std::int64_t line = columns ? ceil_div(*columns, reduce_lanes(dtype)) * reduce_lanes(dtype) : 0;
       const auto packed = choose_packed(accesses, reduce, stage.inner.back(), out.row,
                                         line * static_cast<std::int64_t>(size_of(dtype)), packed_whole_bytes);
-      if (line > 0 && packed && !accesses.varies(*packed, out.batch)) out.packed.push_back(*packed);
+      // It is copied once for all rows: before there is a batch, or any other inner axis than its own.
+      const auto others = std::span(stage.inner).first(stage.inner.size() - 1);
+      const bool fixed = packed && !accesses.varies(*packed, out.batch) && !accesses.varies(*packed, others);
+      if (line > 0 && fixed) out.packed.push_back(*packed);
     }
     join_sums(*program.pool, out.stages);
     if (out.rows() == 1 && out.row) out.ahead = look_ahead(accesses, out.stages, *out.row);

@@ -1,8 +1,6 @@
 #include <algorithm>
 #include <string_view>
 
-#include <dlfcn.h>
-
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/record_function.h>
 #include <c10/core/Allocator.h>
@@ -10,6 +8,7 @@
 
 #include <lathe/runtime/cpus.h>
 
+#include "torch_threads.h"
 #include "torch_training.h"
 #include "way.h"
 
@@ -74,17 +73,10 @@ class Watching {
       at::addThreadLocalCallback(at::RecordFunctionCallback(begin_op, end_op).scopes({at::RecordScope::FUNCTION}));
 };
 
-/// For libtorch and for OpenBLAS, which has threads of its own that libtorch knows nothing of, if it is the BLAS.
-void use_threads(int threads) {
-  at::set_num_threads(threads);
-  using SetThreads = void (*)(int);
-  if (const auto set = reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) set(threads);
-}
-
 class Torch final : public Training {
  public:
   Torch(const std::vector<Tensor>& initial, int threads) : training_(initial) {
-    use_threads(threads == 0 ? usable_cpus() : threads);
+    use_torch_threads(threads == 0 ? usable_cpus() : threads);
   }
 
   float step(const Batch& batch) override { return training_.step(batch); }

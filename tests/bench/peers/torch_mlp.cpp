@@ -51,7 +51,7 @@ std::vector<Contestant> inference(const InferenceProblem& problem) {
                  *probabilities = torch::softmax(model->logits(images.to(torch::kFloat).mul_(1.0 / 255)), 1);
                },
            .result = [=] { return numbers(*probabilities); },
-           .prepare = [threads = problem.threads] { at::set_num_threads(threads); }}};
+           .prepare = [threads = problem.threads] { use_torch_threads(threads); }}};
 }
 
 }  // namespace lathe::bench::torch_peer

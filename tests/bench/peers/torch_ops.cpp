@@ -23,7 +23,7 @@ std::vector<Contestant> function_of_rows(const RowsProblem& problem,
                  *y = function(x);
                },
            .result = [=] { return numbers(*y); },
-           .prepare = [threads = problem.threads] { at::set_num_threads(threads); }}};
+           .prepare = [threads = problem.threads] { use_torch_threads(threads); }}};
 }
 
 Contestant optimizer(const AdamProblem& problem) {
@@ -39,7 +39,7 @@ Contestant optimizer(const AdamProblem& problem) {
   return {.name = "libtorch, optim::Adam",
           .run = [state] { state->adam.step(); },
           .result = [state] { return numbers(state->w); },
-          .prepare = [threads = problem.threads] { at::set_num_threads(threads); }};
+          .prepare = [threads = problem.threads] { use_torch_threads(threads); }};
 }
 
 Contestant in_place(const AdamProblem& problem) {
@@ -67,7 +67,7 @@ Contestant in_place(const AdamProblem& problem) {
                 w.addcdiv_(m, denominator, -alpha);
               },
           .result = [state] { return numbers(state->w); },
-          .prepare = [threads = problem.threads] { at::set_num_threads(threads); }};
+          .prepare = [threads = problem.threads] { use_torch_threads(threads); }};
 }
 
 }  // namespace
@@ -109,7 +109,7 @@ std::vector<Contestant> increment() {
                  *y = x + 1;
                },
            .result = [=] { return numbers(*y); },
-           .prepare = [] { at::set_num_threads(1); }}};
+           .prepare = [] { use_torch_threads(1); }}};
 }
 
 std::vector<Contestant> small_sum(std::int64_t size) {
@@ -123,7 +123,7 @@ std::vector<Contestant> small_sum(std::int64_t size) {
                  *z = x + y;
                },
            .result = [=] { return numbers(*z); },
-           .prepare = [] { at::set_num_threads(1); }}};
+           .prepare = [] { use_torch_threads(1); }}};
 }
 
 }  // namespace lathe::bench::torch_peer

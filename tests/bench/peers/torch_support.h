@@ -8,6 +8,7 @@
 
 #include <torch/torch.h>
 
+#include "../../../examples/laboratory/torch_threads.h"
 #include "../support/contest.h"
 #include "batch_order.h"
 
@@ -76,7 +77,7 @@ Contestant steps_of(std::string name, std::shared_ptr<Trainer<Model>> trainer, i
   return {.name = std::move(name),
           .run = [trainer] { trainer->step(); },
           .result = [trainer] { return std::vector<double>{trainer->loss()}; },
-          .prepare = [threads] { at::set_num_threads(threads); }};
+          .prepare = [threads] { use_torch_threads(threads); }};
 }
 
 }  // namespace lathe::bench::torch_peer
