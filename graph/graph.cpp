@@ -47,7 +47,7 @@ Graph& Value::nowhere() {
 }
 
 const Node& Value::node() const {
-  if (empty()) throw GraphError(fmt::format("a Value was used that {}", is_empty));
+  if (empty()) throw GraphError("an empty Value was used, never set or moved from");
   return graph_->node(id_.node);
 }
 

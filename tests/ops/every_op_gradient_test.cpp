@@ -138,7 +138,7 @@ TEST_CASE("every op's gradient can be differentiated, and is what central differ
     Value slope;
     for (const Value& dx : gradients({loss}, xs)) {
       const Value part = weighted_sum(dx);
-      slope = slope ? slope + part : part;
+      slope = slope.empty() ? part : slope + part;
     }
     const Values ddxs = gradients({slope}, xs);
     check_gradients(graph.graph, slope, xs, ddxs, feeds_of(graph, sample, size, random), symbols_of(sample, size),
