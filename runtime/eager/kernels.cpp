@@ -1,6 +1,7 @@
 #include <lathe/runtime/eager/kernels.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -128,15 +129,17 @@ BoundKernel Kernels::find(const Node& node, std::span<const TensorType> inputs) 
 }
 
 void Kernels::compile(Kernel& kernel) {
-  CompiledGraph made = compile_graph(*kernel.graph, options_, {});
+  const std::string& name = kernel.graph->node(kernel.graph->outputs().front().value.node).op->name;
+  const std::filesystem::path dump =
+      options_.dump.empty() ? options_.dump : options_.dump / fmt::format("kernel_{:03}_{}", compiled_, name);
+  CompiledGraph made = compile_graph(*kernel.graph, options_, dump);
   kernel.executable = std::move(made.executable);
-  for (const std::string& name : made.slots.inputs) {
-    kernel.inputs.push_back(static_cast<std::size_t>(std::stoul(name.substr(2))));
+  for (const std::string& input : made.slots.inputs) {
+    kernel.inputs.push_back(static_cast<std::size_t>(std::stoul(input.substr(2))));
   }
   for (const CompilePhase& phase : made.phases) compile_milliseconds_ += phase.milliseconds;
   ++(made.cache.hit ? found_ : compiled_);
-  log("cache", fmt::format("kernel '{}' {}", kernel.graph->node(kernel.graph->outputs().front().value.node).op->name,
-                           to_string(made.cache)));
+  log("cache", fmt::format("kernel '{}' {}", name, to_string(made.cache)));
 }
 
 }  // namespace lathe::eager

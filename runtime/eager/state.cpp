@@ -141,6 +141,14 @@ TensorView State::view(const Value& value) {
   return {array.prototype->type->type.dtype, array.prototype->type->extents, data(array)};
 }
 
+Value State::snapshot(const Value& value) {
+  if (!is_variable(value.id().node)) return value;
+  Array& variable = at(value.id().node);
+  data(variable);
+  buffers.add_user(*variable.buffer);
+  return new_array(source_of(variable.prototype->type->type), *variable.buffer, variable.offset);
+}
+
 const std::byte* State::data(Array& array) {
   if (!array.buffer) throw RunError(fmt::format("variable '{}' has no value yet", array.prototype->node.name));
   if (array.buffer->panel != 0) {

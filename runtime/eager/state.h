@@ -60,6 +60,9 @@ class State final : public Dispatcher, public ArrayHolder {
   /// assigned.
   TensorView view(const Value& array);
 
+  /// An array of what an array or variable holds now, whatever is assigned later.
+  Value snapshot(const Value& array);
+
   bool is_variable(NodeId array) const { return at(array).is_variable; }
   /// Whether a variable has been given a value.
   bool is_initialized(NodeId variable) const { return at(variable).buffer != nullptr; }

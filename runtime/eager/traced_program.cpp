@@ -64,7 +64,9 @@ Values TracedProgram::run(std::span<const Value> arguments) {
   const ProgramInterface& interface = executable.interface();
   const Slots& slots = plan_->slots();
   views_.clear();
-  for (const Value& argument : arguments) views_.push_back(state_.view(argument));
+  Values held;  // what is updated in place must not be read as an argument
+  for (const Value& argument : arguments) held.push_back(state_.snapshot(argument));
+  for (const Value& argument : held) views_.push_back(state_.view(argument));
   for (const Trace::Captured& array : trace_->arrays) views_.push_back(state_.view(array.outside));
   plan_->bind(views_, fed_);
   bound_.clear();

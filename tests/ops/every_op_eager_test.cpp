@@ -29,16 +29,6 @@ void for_each_sample(F f) {
   }
 }
 
-/// The sample with numbers for symbols, or nothing where the op refuses an axis known to be empty.
-std::unique_ptr<SampleGraph> constant_graph(const Op& op, const Sample& sample, std::int64_t size) {
-  try {
-    return graph_of(op, sample, false, size);
-  } catch (const GraphError&) {
-    REQUIRE(size == 0);
-    return nullptr;
-  }
-}
-
 Values arrays_of(eager::Context& context, const SampleGraph& graph, const Feeds& feeds) {
   Values arrays;
   for (const Value& input : graph.inputs) arrays.push_back(context.array(feeds.at(input.name())));

@@ -85,17 +85,6 @@ void check_same_bits(const std::vector<Tensor>& actual, const std::vector<Tensor
   }
 }
 
-/// The sample with each of its symbols' sizes as a number, or nothing where the op refuses one.
-std::unique_ptr<SampleGraph> constant_graph(const Op& op, const Sample& sample, std::int64_t size) {
-  try {
-    return graph_of(op, sample, false, size);
-  } catch (const GraphError&) {
-    // An axis known to be empty may be an error where one that turns out empty is not.
-    REQUIRE(size == 0);
-    return nullptr;
-  }
-}
-
 }  // namespace
 
 TEST_CASE("every op has a doc, samples, a gradient or a reason why not, and fitting inputs and attributes") {

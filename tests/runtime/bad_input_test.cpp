@@ -15,9 +15,11 @@
 #include <lathe/ops/source.h>
 #include <lathe/ops/variable.h>
 
+#include "../support/message_of.h"
 #include "engines.h"
 
 using namespace lathe;
+using lathe::test::message_of;
 
 namespace {
 
@@ -54,17 +56,6 @@ std::string first_user(const Value& value) {
   return "nobody";
 }
 
-/// Runs `f`, which must throw a RunError, and returns what it says.
-template <class Function>
-std::string message_of(Function f) {
-  try {
-    f();
-  } catch (const RunError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 }  // namespace
 
 TEST_CASE("feeds that do not fit are errors that name the placeholder, its line, and what does not fit") {
@@ -73,7 +64,7 @@ TEST_CASE("feeds that do not fit are errors that name the placeholder, its line,
     Session session(model.graph, options);
     session.initialize();
     const auto fed = [&](const Tensor& images, const Tensor& labels) {
-      return message_of([&] { session.run(model.loss, model.feeds(images, labels)); });
+      return message_of<RunError>([&] { session.run(model.loss, model.feeds(images, labels)); });
     };
     const Tensor good(f32, {2, 4});
     const std::string images = "the " + line(model.images) + " is f32 [batch, 4]: ";
@@ -87,7 +78,7 @@ TEST_CASE("feeds that do not fit are errors that name the placeholder, its line,
                                                    line(model.labels));
     // Feeds are looked at before anything is compiled.
     CHECK(session.compilations() == 1);
-    CHECK(message_of([&] {
+    CHECK(message_of<RunError>([&] {
             session.run(model.loss, {{model.images, good}});
           }) == line(model.labels) + " is not fed, and " + first_user(model.labels) + " needs it");
   });
@@ -98,15 +89,15 @@ TEST_CASE("unknown names are errors with a suggestion") {
   Session session(model.graph, {.interpret = true});
   session.initialize();
   const Tensor good(f32, {2, 4});
-  CHECK(message_of([&] {
+  CHECK(message_of<RunError>([&] {
           session.run("matmull", {{model.images, good}});
         }) == "fetch 'matmull': the graph has nothing of that name; did you mean 'matmul'?");
-  CHECK(message_of([&] {
+  CHECK(message_of<RunError>([&] {
           session.run(model.logits, {{"image", good}});
         }) == "feed 'image': the graph has nothing of that name; did you mean 'images'?");
-  CHECK(message_of([&] { session.prepare({model.logits}, {"imgaes"}); }) ==
+  CHECK(message_of<RunError>([&] { session.prepare({model.logits}, {"imgaes"}); }) ==
         "feed 'imgaes': the graph has nothing of that name; did you mean 'images'?");
-  CHECK(message_of([&] {
+  CHECK(message_of<RunError>([&] {
           session.run(model.logits, {{model.images, good}, {"images", good}});
         }) == "the " + line(model.images) + " is fed twice");
 }
@@ -122,7 +113,9 @@ TEST_CASE("a label that no class has is an error that names the row, and changes
     const std::uint64_t before = session.weights_hash();
     const auto labelled = [&](std::initializer_list<std::int32_t> labels) {
       const Tensor images(f32, {static_cast<std::int64_t>(labels.size()), 4});
-      return message_of([&] { session.run({model.loss, model.train}, model.feeds(images, some_labels(labels))); });
+      return message_of<RunError>([&] {
+        session.run({model.loss, model.train}, model.feeds(images, some_labels(labels)));
+      });
     };
     CHECK(labelled({0, 9, 10}).ends_with(": label 10 at row 2 is outside [0, 10)"));
     CHECK(labelled({-1, 3}).ends_with(": label -1 at row 0 is outside [0, 10)"));
@@ -144,7 +137,7 @@ TEST_CASE("a loss that is not a number is an error that names the node, and chan
     const std::uint64_t before = session.weights_hash();
     Tensor images(f32, {2, 4});
     images.data<float>()[5] = std::numeric_limits<float>::quiet_NaN();
-    CHECK(message_of([&] {
+    CHECK(message_of<RunError>([&] {
             session.run({checked, model.train}, model.feeds(images, some_labels({0, 1})));
           }) == line(checked) + ": the loss: element 0 is NaN or infinite");
     CHECK(session.weights_hash() == before);
@@ -158,8 +151,8 @@ TEST_CASE("a variable without a value is an error that names it, unless the run 
     const Value fresh = assign(v, constant(g, Tensor(f32, {2})));
     Session session(g, options);
     const std::string expected = line(v) + " has no value yet: call initialize() or set_variable() first";
-    CHECK(message_of([&] { session.run(v.value + 1.0f); }) == expected);
-    CHECK(message_of([&] { session.variable("v"); }) == expected);
+    CHECK(message_of<RunError>([&] { session.run(v.value + 1.0f); }) == expected);
+    CHECK(message_of<RunError>([&] { session.variable("v"); }) == expected);
     session.run(fresh);
     CHECK(session.run(v.value + 1.0f).data<float>()[0] == 1);
   });
@@ -170,15 +163,15 @@ TEST_CASE("tensors and names that fit no variable are errors") {
   const Variable weights = variable(g, "weights", Tensor(f32, {2, 3}));
   const Value sum = weights.value + 1.0f;
   Session session(g, {.interpret = true});
-  CHECK(message_of([&] {
+  CHECK(message_of<RunError>([&] {
           session.set_variable("weights", Tensor(f32, {3, 2}));
         }) == line(weights) + " is f32 [2, 3], not f32 [3, 2]");
-  CHECK(message_of([&] {
+  CHECK(message_of<RunError>([&] {
           session.set_variable("weights", Tensor(f64, {2, 3}));
         }) == line(weights) + " is f32 [2, 3], not f64 [2, 3]");
-  CHECK(message_of([&] { session.variable("weight"); }) ==
+  CHECK(message_of<RunError>([&] { session.variable("weight"); }) ==
         "the graph has no variable 'weight'; did you mean 'weights'?");
-  CHECK(message_of([&] { session.variable(sum); }) == line(sum) + " is not a variable");
+  CHECK(message_of<RunError>([&] { session.variable(sum); }) == line(sum) + " is not a variable");
 }
 
 TEST_CASE("a size that makes an extent negative is an error that names the node") {
@@ -188,7 +181,7 @@ TEST_CASE("a size that makes an extent negative is an error that names the node"
     const Values parts = split(x, 0, Shape{3, dim("n") - 3});
     Session session(g, options);
     CHECK(session.run(parts[1], {{x, Tensor(f32, {3})}}).size() == 0);
-    const std::string message = message_of([&] { session.run(parts[1], {{x, Tensor(f32, {2})}}); });
+    const std::string message = message_of<RunError>([&] { session.run(parts[1], {{x, Tensor(f32, {2})}}); });
     CHECK(message == line(parts[1]) + ": axis 0 of its result would have the extent n - 3 = -1");
   });
 }
@@ -199,7 +192,7 @@ TEST_CASE("a symbol that no feed determines is an error that says who needs it")
   const Value zeros = fill(g, {dim("rows"), dim("n")}, 0);
   const Value y = zeros + x;
   Session session(g, {.interpret = true});
-  CHECK(message_of([&] {
+  CHECK(message_of<RunError>([&] {
           session.run(y, {{x, Tensor(f32, {2})}});
         }) == "nothing that is fed says what 'rows' is, and the " + line(zeros) + " needs it");
 }
@@ -218,6 +211,7 @@ TEST_CASE("a graph of another session's graph, and options that make no sense, a
   Graph other;
   const Value foreign = placeholder(other, "foreign", f32, {2});
   Session session(g, {.interpret = true});
-  CHECK(message_of([&] { session.run(foreign, {}); }) == "fetch 'foreign' belongs to another graph than the session's");
+  CHECK(message_of<RunError>([&] { session.run(foreign, {}); }) ==
+        "fetch 'foreign' belongs to another graph than the session's");
   CHECK_THROWS_WITH_AS(Session(g, {.threads = -2}), "-2 is not a number of threads", RunError);
 }

@@ -10,14 +10,14 @@
 
 namespace lathe::test {
 
-/// What `f` throws, in which "(file.cpp:12)" is "(HERE)" if it is the line of this call; the nearest lines count, since
-/// a call may take several.
-template <class F>
+/// What `f` throws, which must be an E, in which "(file.cpp:12)" is "(HERE)" if it is the line of this call; the
+/// nearest lines count, since a call may take several.
+template <class E = Error, class F>
 std::string message_of(F f, std::source_location where = std::source_location::current()) {
   std::string message = "nothing was thrown";
   try {
     f();
-  } catch (const Error& error) {
+  } catch (const E& error) {
     message = error.what();
   }
   const SourceLine call(where);

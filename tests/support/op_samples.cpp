@@ -58,6 +58,15 @@ std::unique_ptr<SampleGraph> graph_of(const Op& op, const Sample& sample, bool r
   return made;
 }
 
+std::unique_ptr<SampleGraph> constant_graph(const Op& op, const Sample& sample, std::int64_t size) {
+  try {
+    return graph_of(op, sample, false, size);
+  } catch (const GraphError&) {
+    if (size != 0) throw;
+    return nullptr;
+  }
+}
+
 Symbols symbols_of(const Sample& sample, std::int64_t size) {
   std::vector<SymbolId> symbols;
   for (const SampleInput& input : sample.in) {

@@ -25,6 +25,10 @@ struct SampleGraph {
 std::unique_ptr<SampleGraph> graph_of(const Op& op, const Sample& sample, bool recast = false,
                                       std::optional<std::int64_t> size = std::nullopt);
 
+/// The sample with each of its symbols' sizes as a number, or nothing where the op refuses one: an axis known to be
+/// empty may be an error where one that turns out empty is not.
+std::unique_ptr<SampleGraph> constant_graph(const Op& op, const Sample& sample, std::int64_t size);
+
 /// All symbols in the sample's shapes, standing for `size`.
 Symbols symbols_of(const Sample& sample, std::int64_t size);
 

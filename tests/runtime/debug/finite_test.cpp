@@ -20,10 +20,12 @@
 #include <lathe/ops/source.h>
 #include <lathe/ops/variable.h>
 
+#include "../../support/message_of.h"
 #include "../../support/temporary_folder.h"
 #include "../engines.h"
 
 using namespace lathe;
+using lathe::test::message_of;
 
 namespace {
 
@@ -37,17 +39,6 @@ void with_check(Test test) {
     options.assert_all_finite = true;
     test(options);
   });
-}
-
-/// Runs `f`, which must throw a RunError, and returns what it says.
-template <class Function>
-std::string message_of(Function f) {
-  try {
-    f();
-  } catch (const RunError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 std::string line(const Value& value) {
@@ -98,7 +89,9 @@ TEST_CASE("a NaN of the forward pass is named with its line and place, and leave
     session.initialize();
     const std::uint64_t before = session.weights_hash();
     const Tensor bad = Tensor::from<float>({2, 2}, {1, 2, 3, -4});
-    CHECK(message_of([&] { session.run({train}, {{x, bad}}); }) == line(logarithm) + ": element [1, 1] is NaN");
+    CHECK(message_of<RunError>([&] {
+            session.run({train}, {{x, bad}});
+          }) == line(logarithm) + ": element [1, 1] is NaN");
     CHECK(line(logarithm).find("(finite_test.cpp:") != std::string::npos);
     CHECK(session.weights_hash() == before);
     session.run({train}, {{x, Tensor::from<float>({1, 2}, {1, 1})}});
@@ -116,8 +109,8 @@ TEST_CASE("infinities have their sign, and scalars no index") {
     const Value z = 1.0f / x;
     Session session(g, options);
     const Tensor zero = Tensor::scalar(0.0f);
-    CHECK(message_of([&] { session.run(y, {{x, zero}}); }) == line(y) + ": its value is -infinity");
-    CHECK(message_of([&] { session.run(z, {{x, zero}}); }) == line(z) + ": its value is infinity");
+    CHECK(message_of<RunError>([&] { session.run(y, {{x, zero}}); }) == line(y) + ": its value is -infinity");
+    CHECK(message_of<RunError>([&] { session.run(z, {{x, zero}}); }) == line(z) + ": its value is infinity");
   });
 }
 
@@ -132,7 +125,7 @@ TEST_CASE("what later nodes hide is noticed all the same") {
     const Tensor empty(f32, {0});
     Session session(g, options);
     const auto says = [&](const Value& fetch, std::initializer_list<float> fed, const Value& bad, const char* what) {
-      CHECK(message_of([&] {
+      CHECK(message_of<RunError>([&] {
               session.run(fetch, {{x, vector(fed)}, {none, empty}});
             }) == line(bad) + ": element [1] is " + what);
     };
@@ -152,7 +145,7 @@ TEST_CASE("of several bad nodes the first in the graph's order is named, and of 
     const Value first = sqrt(x);
     const Value second = log(x);
     Session session(g, options);
-    CHECK(message_of([&] {
+    CHECK(message_of<RunError>([&] {
             session.run({second, first}, {{x, vector({1, 2, -1, -1})}});
           }) == line(first) + ": element [2] is NaN");
   });
@@ -167,7 +160,7 @@ TEST_CASE("a NaN in a gradient is named as the gradient of its node") {
     const Value train = optim::sgd({.learning_rate = 0.1}).minimize(loss);
     Session session(g, options);
     session.initialize();
-    const std::string message = message_of([&] { session.run({loss, train}); });
+    const std::string message = message_of<RunError>([&] { session.run({loss, train}); });
     CHECK(message == fmt::format("div 'gradients/div' ({}), in the gradient of 'sqrt': element [1] is infinity",
                                  describe(root.node().where)));
     CHECK(session.variable(w) == vector({4, 0, 1}));
@@ -186,7 +179,7 @@ TEST_CASE("an update that overflows is named by the optimizer's line") {
     Session session(g, options);
     session.initialize();
     const std::uint64_t before = session.weights_hash();
-    const std::string message = message_of([&] { session.run(train); });
+    const std::string message = message_of<RunError>([&] { session.run(train); });
     CHECK(message.find("sgd/") != std::string::npos);
     CHECK(message.find("finite_test.cpp:" + std::to_string(train.node().where.line)) != std::string::npos);
     CHECK(message.ends_with(": element [1] is infinity"));
@@ -226,7 +219,7 @@ TEST_CASE("a mean of nothing is NaN") {
     session.initialize(3);
     const std::uint64_t before = session.weights_hash();
     const Batch none = batch_of(0);
-    CHECK(message_of([&] {
+    CHECK(message_of<RunError>([&] {
             session.run({average, train}, model.feeds(none.images, none.labels));
           }) == line(average) + ": its value is NaN");
     const Batch one = batch_of(1);
@@ -274,10 +267,10 @@ TEST_CASE("a callable fails as a run does, and many steps keep those before the 
     session.initialize();
     Callable step = session.prepare({train}, {x});
     CHECK(step({vector({1, 4})})[0] == vector({1, 2}));
-    CHECK(message_of([&] { step({vector({1, -4})}); }) == line(root) + ": element [1] is NaN");
+    CHECK(message_of<RunError>([&] { step({vector({1, -4})}); }) == line(root) + ": element [1] is NaN");
     CHECK(session.variable(w) == vector({1, 2}));
     const Tensor rows = Tensor::from<float>({4, 2}, {1, 1, 4, 4, -1, 9, 1, 1});
-    CHECK(message_of([&] { step.run_steps(4, {rows}); }) == line(root) + ": element [0] is NaN");
+    CHECK(message_of<RunError>([&] { step.run_steps(4, {rows}); }) == line(root) + ": element [0] is NaN");
     CHECK(session.variable(w) == vector({4, 5}));
     const Tensor good = Tensor::from<float>({3, 2}, {1, 1, 4, 4, 9, 9});
     CHECK(step.run_steps(3, {good})[0] == Tensor::from<float>({3, 2}, {5, 6, 7, 8, 10, 11}));
@@ -295,7 +288,7 @@ TEST_CASE("what is fed or held may be infinite as long as arithmetic does not re
     Session session(g, options);
     const Tensor fed = vector({1, infinity, not_a_number});
     CHECK(session.run(masked, {{x, fed}}) == vector({2, 1, 1}));
-    CHECK(message_of([&] {
+    CHECK(message_of<RunError>([&] {
             session.run(doubled, {{x, fed}});
           }) == line(doubled) + ": element [1] is infinity; its input " + line(x) + ": element [1] is infinity");
     // The padding of a maximum is -infinity.
@@ -312,7 +305,7 @@ TEST_CASE("what is known before the run is checked in the run") {
     const Value y = select(constant(g, Tensor::from<bool>({2}, {true, false})), root, 0.0f);
     const Value masked = constant(g, vector({-infinity, 3}));
     Session session(g, options);
-    CHECK(message_of([&] { session.run(y); }) == line(root) + ": element [1] is NaN");
+    CHECK(message_of<RunError>([&] { session.run(y); }) == line(root) + ": element [1] is NaN");
     CHECK(session.run(masked) == vector({-infinity, 3}));
   });
 }
@@ -323,8 +316,8 @@ TEST_CASE("an initial value that is not finite fails initialize()") {
     const Value bad = log(fill(g, {2}, -1.0));
     variable(g, "w", bad);
     Session session(g, options);
-    CHECK(message_of([&] { session.initialize(); }).ends_with("element [0] is NaN"));
-    CHECK(message_of([&] { session.variable("w"); }).find("has no value yet") != std::string::npos);
+    CHECK(message_of<RunError>([&] { session.initialize(); }).ends_with("element [0] is NaN"));
+    CHECK(message_of<RunError>([&] { session.variable("w"); }).find("has no value yet") != std::string::npos);
   });
 }
 
@@ -334,7 +327,7 @@ TEST_CASE("a failed check of the user's own says what it says") {
     const Value labels = placeholder(g, "labels", i32, {dim("n")});
     const Value checked = check_labels(labels, 10);
     Session session(g, options);
-    CHECK(message_of([&] {
+    CHECK(message_of<RunError>([&] {
             session.run(checked, {{labels, Tensor::from<std::int32_t>({2}, {3, 12})}});
           }) == line(checked) + ": label 12 at row 1 is outside [0, 10)");
   });
@@ -353,7 +346,7 @@ TEST_CASE("sessions with and without the check have programs of their own in the
       CAPTURE(check);
       Session session(g, {.cache = {.folder = folder.path()}, .assert_all_finite = check});
       session.set_variable(w, vector({0}));
-      const std::string message = message_of([&] { session.run(train, {{x, bad}}); });
+      const std::string message = message_of<RunError>([&] { session.run(train, {{x, bad}}); });
       CHECK(message == (check ? line(y) + ": element [1] is NaN" : "nothing was thrown"));
       CHECK(session.statistics().front().cache.hit == again);
       if (check) CHECK(session.variable(w) == vector({0}));

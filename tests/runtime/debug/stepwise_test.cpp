@@ -18,23 +18,15 @@
 #include <lathe/ops/source.h>
 #include <lathe/ops/variable.h>
 
+#include "../../support/message_of.h"
+
 using namespace lathe;
+using lathe::test::message_of;
 
 namespace {
 
 bool go_on(const debug::NodeValue&) {
   return true;
-}
-
-/// Runs `f`, which must throw a RunError, and returns what it says.
-template <class Function>
-std::string message_of(Function f) {
-  try {
-    f();
-  } catch (const RunError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 Tensor vector(std::initializer_list<float> values) {
@@ -191,9 +183,9 @@ TEST_CASE("what is wrong with a stepwise run is said as a run says it") {
   const Value checked = check_labels(labels, 10);
   Session session(g, {.interpret = true});
   const auto same = [&](const ValueRefs& fetches, const std::vector<Feed>& feeds) {
-    const std::string expected = message_of([&] { session.run(fetches, feeds); });
+    const std::string expected = message_of<RunError>([&] { session.run(fetches, feeds); });
     CHECK(expected != "nothing was thrown");
-    CHECK(message_of([&] { debug::run_stepwise(session, fetches, feeds, go_on); }) == expected);
+    CHECK(message_of<RunError>([&] { debug::run_stepwise(session, fetches, feeds, go_on); }) == expected);
     return expected;
   };
   const Tensor good(f32, {3, 2});
@@ -217,7 +209,7 @@ TEST_CASE("a session that asserts finite values does so stepwise, after it has s
   const Value z = relu(y);
   Session session(g, {.interpret = true, .assert_all_finite = true});
   std::string last;
-  const std::string message = message_of([&] {
+  const std::string message = message_of<RunError>([&] {
     debug::run_stepwise(session, {z}, {{x, vector({1, 0})}}, [&](const debug::NodeValue& value) {
       last = value.node.name;
       return true;

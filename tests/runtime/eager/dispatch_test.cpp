@@ -109,6 +109,14 @@ TEST_CASE("kernels are found in the cache on disk by the next context") {
   CHECK(found.found == 3);
 }
 
+TEST_CASE("a dump has a folder a kernel") {
+  const test::TemporaryFolder folder;
+  eager::Context context({.threads = 1, .dump = folder.path()});
+  tanh(ramp(context, 5));
+  CHECK(std::filesystem::exists(folder.path() / "kernel_000_iota" / "kernels.txt"));
+  CHECK(std::filesystem::exists(folder.path() / "kernel_002_tanh" / "module.s"));
+}
+
 TEST_CASE("arrays outlive their context") {
   Array kept;
   {

@@ -177,6 +177,18 @@ TEST_CASE("arrays and variables from outside are captured, and a read sees the a
   CHECK(advance.traces() == 1);
 }
 
+TEST_CASE("a variable that is an argument too is seen as it was when the call began") {
+  eager::Context context({.threads = 1});
+  const Variable w = variable(context, "w", Tensor::from<float>({3}, {1, 2, 3}));
+  auto advance = function([&](Value x) {
+    assign(w, w.value * 10);
+    return x + w.value;
+  });
+  CHECK(Array(advance(w.value)).tensor() == Tensor::from<float>({3}, {11, 22, 33}));
+  CHECK(Array(advance(w.value)).tensor() == Tensor::from<float>({3}, {110, 220, 330}));
+  CHECK(Array(w.value).tensor() == Tensor::from<float>({3}, {100, 200, 300}));
+}
+
 TEST_CASE("a function may return nothing, several values or none of its own, and may need its context told") {
   std::vector<std::string> lines;
   eager::Context context({.threads = 1, .print = [&](std::string_view line) { lines.emplace_back(line); }});

@@ -1,4 +1,3 @@
-#include <random>
 #include <string>
 #include <vector>
 
@@ -20,19 +19,14 @@
 #include <lathe/runtime/session.h>
 
 #include "../../support/message_of.h"
+#include "../../support/noise.h"
 
 using namespace lathe;
 using eager::Array;
 using lathe::test::message_of;
+using lathe::test::noise;
 
 namespace {
-
-Tensor noise(Extents shape, std::uint32_t seed) {
-  std::mt19937 random(seed);
-  Tensor tensor(f32, std::move(shape));
-  for (float& element : tensor.data<float>()) element = static_cast<float>(random() % 4001) / 2000 - 1;
-  return tensor;
-}
 
 /// Large enough to be stored in panels by compiled programs.
 const Extents kernel = {160, 256};

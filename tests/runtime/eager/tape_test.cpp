@@ -1,6 +1,5 @@
 #include <cmath>
 #include <functional>
-#include <random>
 
 #include <doctest/doctest.h>
 
@@ -23,20 +22,15 @@
 #include <lathe/runtime/session.h>
 
 #include "../../support/message_of.h"
+#include "../../support/noise.h"
 
 using namespace lathe;
 using eager::Array;
 using eager::GradientTape;
 using lathe::test::message_of;
+using lathe::test::noise;
 
 namespace {
-
-Tensor noise(Extents shape, std::uint32_t seed) {
-  std::mt19937 random(seed);
-  Tensor tensor(f32, std::move(shape));
-  for (float& element : tensor.data<float>()) element = static_cast<float>(random() % 4001) / 2000 - 1;
-  return tensor;
-}
 
 /// A scalar of several inputs.
 struct Model {
