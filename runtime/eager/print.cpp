@@ -42,7 +42,7 @@ struct FloatFormat {
   std::string operator()(T number) const {
     if (!std::isfinite(number)) return fmt::format("{}", number);
     if (scientific) return fmt::format("{:.{}e}", number, std::min(most_digits, shortest_digits(number) - 1));
-    const std::string shortest = fmt::format("{}", number);
+    std::string shortest = fmt::format("{}", number);
     const std::size_t point = shortest.find('.');
     const bool plain = shortest.find('e') == std::string::npos;
     if (plain && point == std::string::npos) return shortest + ".";
