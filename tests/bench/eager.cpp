@@ -1,5 +1,5 @@
 // Ops that run at once: what the smallest costs, and the training step of the 784-128-10 classifier op by op under a
-// tape, and as a traced function; beside libtorch's, which works op by op.
+// tape; beside libtorch's.
 
 #include <cstdint>
 #include <span>
@@ -68,14 +68,11 @@ Measurement measure_step(const TrainingData& data, std::int64_t batch, int threa
   session.initialize(seed);
   const Mlp initial = parameters(session);
 
-  Trainer plain(data, batch, initial, setting.session(threads));
-  Trainer traced(data, batch, initial, setting.session(threads));
-  auto traced_step = function([&](Value rows) { return traced.step(rows); });
+  Trainer trainer(data, batch, initial, setting.session(threads));
   eager::Array loss;
   const auto result = [&] { return std::vector<double>{loss.item<float>()}; };
   std::vector<Contestant> contestants = {
-      {.name = "Lathe", .run = [&] { loss = plain.step(plain.next_rows()); }, .result = result},
-      {.name = "Lathe, traced", .run = [&] { loss = traced_step(traced.next_rows()); }, .result = result}};
+      {.name = "Lathe", .run = [&] { loss = trainer.step(trainer.next_rows()); }, .result = result}};
   append(contestants, torch_peer::training_step({.images = data.images.data<std::uint8_t>(),
                                                  .labels = data.labels.data<std::uint8_t>(),
                                                  .initial = initial,
