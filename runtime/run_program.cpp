@@ -23,14 +23,17 @@ const loop::CheckInfo& check_of(std::span<const loop::CheckInfo> checks, const a
 }
 
 [[noreturn]] void check_failed(std::span<const loop::CheckInfo> checks, const abi::Failure& failure) {
-  throw RunError(
-      check_message(check_of(checks, failure), fmt::format("{}", failure.index), fmt::format("{}", failure.detail)));
+  throw RunError(check_message(check_of(checks, failure), failure));
 }
 
 }  // namespace
 
 std::string check_message(const loop::CheckInfo& info, std::string_view index, std::string_view detail) {
   return fmt::format("{}: {}", info.node, replace_all(replace_all(info.message, "{index}", index), "{detail}", detail));
+}
+
+std::string check_message(const loop::CheckInfo& info, const abi::Failure& failure) {
+  return check_message(info, fmt::format("{}", failure.index), fmt::format("{}", failure.detail));
 }
 
 void run_program(const Executable& executable, abi::Arguments arguments) {

@@ -20,5 +20,6 @@ const loop::CheckInfo& check_of(const Executable& executable, const abi::Failure
 
 /// What a failed check says: "gather 'picked' (model.cpp:41): index 12 at 3 ..."; `index` and `detail` fill its places.
 std::string check_message(const loop::CheckInfo& info, std::string_view index, std::string_view detail);
+std::string check_message(const loop::CheckInfo& info, const abi::Failure& failure);
 
 }  // namespace lathe

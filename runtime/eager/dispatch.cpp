@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
@@ -72,6 +73,26 @@ std::optional<std::int64_t> offset_of_slice(const Node& node, const Shape& from)
   }
   return offset;
 }
+
+/// While it lives, kernels run: their time goes into the statistics of a context that profiles.
+class KernelTime {
+ public:
+  explicit KernelTime(State& state) : state_(state) {
+    if (state.options.profile) start_ = Clock::now();
+  }
+  ~KernelTime() {
+    if (!state_.options.profile) return;
+    state_.counters.kernel_microseconds += std::chrono::duration<double, std::micro>(Clock::now() - start_).count();
+  }
+  KernelTime(const KernelTime&) = delete;
+  KernelTime& operator=(const KernelTime&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  State& state_;
+  Clock::time_point start_;
+};
 
 }  // namespace
 
@@ -186,7 +207,7 @@ const State::Call& State::find(const Op& op, std::span<const Value> inputs, cons
   }
   if (calls_.size() == most_calls) {
     calls_.clear();
-    std::erase_if(types_, [](const auto& known) { return known.second.source.use_count() == 1; });
+    std::erase_if(sources_, [](const auto& known) { return known.second.use_count() == 1; });
   }
   return calls_.emplace(hash, make_call(op, inputs, attributes, where))->second;
 }
@@ -225,18 +246,27 @@ void State::require_finite(const Value& output, const Call& call, const SourceLi
   }
 }
 
+State::Outcome State::run(const Executable& executable, const Bindings& bindings, std::size_t arena_bytes,
+                          abi::Arguments arguments) {
+  if (arena_bytes > arena.bytes().size()) arena.resize(std::array{static_cast<std::int64_t>(arena_bytes)});
+  Host host{executable.interface(), bindings, options, nullptr};
+  const bool alone = pool.threads() == 1;
+  arguments.constants = executable.constants();
+  arguments.arena = arena.bytes().data();
+  arguments.parallel_for = alone ? nullptr : &ThreadPool::parallel_for;
+  arguments.parallel_context = alone ? nullptr : &pool;
+  arguments.host = &Host::call;
+  arguments.host_context = &host;
+  const FlushDenormals flush;
+  const KernelTime time(*this);
+  const auto failure = try_program(executable, arguments);
+  return {failure, host.thrown};
+}
+
 Value State::compute(const Call& call, std::span<const Value> inputs, const SourceLine& where) {
-  if (!call.kernel) {
-    Array& input = at(inputs[0].id().node);
-    data(input);
-    buffers.add_user(*input.buffer);
-    return new_array(call.result, *input.buffer, input.offset + call.offset);
-  }
+  if (!call.kernel) return alias(call.result, at(inputs[0].id().node), call.offset);
   const BoundKernel& kernel = *call.kernel;
   const Executable& executable = *kernel.kernel->executable;
-  if (kernel.arena_bytes > arena.bytes().size()) {
-    arena.resize(std::array{static_cast<std::int64_t>(kernel.arena_bytes)});
-  }
   constexpr std::size_t few = 8;
   std::array<const void*, few> few_addresses;
   std::vector<const void*> many_addresses;
@@ -250,33 +280,18 @@ Value State::compute(const Call& call, std::span<const Value> inputs, const Sour
   Buffer& buffer = buffers.take(call.result->type->bytes);
   Value output = new_array(call.result, buffer, 0);
   void* result = buffer.address;
-  Host host{executable.interface(), kernel.bindings, options, nullptr};
-  const bool alone = pool.threads() == 1;
-  const FlushDenormals flush;
-  std::optional<abi::Failure> failure;
-  {
-    const KernelTime time(*this);
-    failure = try_program(executable, {.inputs = addresses.data(),
-                                       .outputs = &result,
-                                       .variables = nullptr,
-                                       .constants = executable.constants(),
-                                       .arena = arena.bytes().data(),
-                                       .symbols = kernel.symbols.data(),
-                                       .parallel_for = alone ? nullptr : &ThreadPool::parallel_for,
-                                       .parallel_context = alone ? nullptr : &pool,
-                                       .host = &Host::call,
-                                       .host_context = &host,
-                                       .failure = nullptr,
-                                       .ticks = nullptr});
-  }
+  abi::Arguments arguments{};
+  arguments.inputs = addresses.data();
+  arguments.outputs = &result;
+  arguments.symbols = kernel.symbols.data();
+  const auto [failure, thrown] = run(executable, kernel.bindings, kernel.arena_bytes, arguments);
   ++counters.kernels;
   counters.bytes_moved += call.bytes_moved;
   if (failure) {
     const loop::CheckInfo& check = check_of(executable, *failure);
-    throw RunError(check_message({fmt::format("{} ({})", call.op->name, describe(where)), check.message},
-                                 fmt::format("{}", failure->index), fmt::format("{}", failure->detail)));
+    throw RunError(check_message({fmt::format("{} ({})", call.op->name, describe(where)), check.message}, *failure));
   }
-  if (host.thrown) std::rethrow_exception(host.thrown);
+  if (thrown) std::rethrow_exception(thrown);
   if (options.assert_all_finite) require_finite(output, call, where);
   return output;
 }

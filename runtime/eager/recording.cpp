@@ -61,10 +61,7 @@ void State::record(const Value& output, std::span<const Value> inputs, const Sou
 Value State::read_on_tapes(const Value& variable, std::uint32_t tapes, const SourceLine& where) {
   Array& array = at(variable.id().node);
   if (!array.read) {
-    data(array);
-    Node identity = complete_node(op::identity, {&variable, 1}, {}, where);
-    buffers.add_user(*array.buffer);
-    array.read = new_array(prototype_of(std::move(identity)), *array.buffer, array.offset);
+    array.read = alias(prototype_of(complete_node(op::identity, {&variable, 1}, {}, where)), array);
   }
   const Value read = *array.read;
   const std::uint32_t unaware = tapes & ~at(read.id().node).tapes;

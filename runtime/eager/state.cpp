@@ -97,6 +97,12 @@ Value State::new_array(PrototypeRef prototype, Buffer& buffer, std::size_t offse
   return value;
 }
 
+Value State::alias(PrototypeRef prototype, Array& of, std::size_t offset) {
+  data(of);
+  buffers.add_user(*of.buffer);
+  return new_array(std::move(prototype), *of.buffer, of.offset + offset);
+}
+
 State::TypeRef State::type_of(const TensorType& type) {
   return source_of(type)->type;
 }
@@ -104,20 +110,20 @@ State::TypeRef State::type_of(const TensorType& type) {
 State::PrototypeRef State::source_of(const TensorType& type) {
   std::uint64_t hash = static_cast<std::uint64_t>(type.dtype);
   for (const Dim& extent : type.shape) hash = mix(hash, static_cast<std::uint64_t>(extent.constant()));
-  const auto [begin, end] = types_.equal_range(hash);
+  const auto [begin, end] = sources_.equal_range(hash);
   for (auto known = begin; known != end; ++known) {
-    if (known->second.type->type == type) return known->second.source;
+    if (known->second->type->type == type) return known->second;
   }
   Extents extents = evaluate(type.shape, {});
   const auto bytes = static_cast<std::size_t>(element_count(extents)) * size_of(type.dtype);
-  const auto known = std::make_shared<const ArrayType>(ArrayType{type, std::move(extents), bytes});
   Node node;
   node.op = &op::placeholder;
   node.attributes = {{"dtype", type.dtype}, {"shape", type.shape}};
   node.outputs = {type};
   node.name = "array";
-  auto source = std::make_shared<const Prototype>(Prototype{std::move(node), known});
-  return types_.emplace(hash, KnownType{known, std::move(source)})->second.source;
+  auto known = std::make_shared<const ArrayType>(ArrayType{type, std::move(extents), bytes});
+  return sources_.emplace(hash, std::make_shared<const Prototype>(Prototype{std::move(node), std::move(known)}))
+      ->second;
 }
 
 State::PrototypeRef State::prototype_of(Node node) {
@@ -144,9 +150,7 @@ TensorView State::view(const Value& value) {
 Value State::snapshot(const Value& value) {
   if (!is_variable(value.id().node)) return value;
   Array& variable = at(value.id().node);
-  data(variable);
-  buffers.add_user(*variable.buffer);
-  return new_array(source_of(variable.prototype->type->type), *variable.buffer, variable.offset);
+  return alias(source_of(variable.prototype->type->type), variable);
 }
 
 const std::byte* State::data(Array& array) {

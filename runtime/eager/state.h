@@ -1,9 +1,9 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -78,6 +78,14 @@ class State final : public Dispatcher, public ArrayHolder {
   /// The memory of a variable, nobody else's, for a program that updates it in place, stored in panels of so many
   /// columns. Without a value it holds what was there.
   void* exclusive(NodeId variable, std::int64_t panel);
+
+  struct Outcome {
+    std::optional<abi::Failure> failure;  // of a check
+    std::exception_ptr thrown;            // while printing
+  };
+  /// Runs a program with the context's arena, threads and printer; `arguments` hold all that is the program's own.
+  Outcome run(const Executable& executable, const Bindings& bindings, std::size_t arena_bytes,
+              abi::Arguments arguments);
 
   /// Takes a variable's value away.
   void forget(NodeId variable);
@@ -183,6 +191,8 @@ class State final : public Dispatcher, public ArrayHolder {
 
   Value new_array(PrototypeRef prototype);
   Value new_array(PrototypeRef prototype, Buffer& buffer, std::size_t offset);
+  /// A new array in the memory of another, so many bytes behind its start.
+  Value alias(PrototypeRef prototype, Array& of, std::size_t offset = 0);
   void free(NodeId id) noexcept;
   const std::byte* data(Array& array);
 
@@ -191,36 +201,12 @@ class State final : public Dispatcher, public ArrayHolder {
   std::uint64_t handles_ = 0;
   bool abandoned_ = false;
   int releasing_ = 0;
-  struct KnownType {
-    TypeRef type;
-    PrototypeRef source;
-  };
-  std::unordered_multimap<std::uint64_t, KnownType> types_;
+  std::unordered_multimap<std::uint64_t, PrototypeRef> sources_;  // of each type
   std::unordered_multimap<std::uint64_t, Call> calls_;
   std::unordered_map<std::uint64_t, Value> scalars_[6];  // by dtype
   std::array<TapeRecord*, 32> tapes_ = {};
   std::uint32_t recording_ = 0;                          // a bit a tape
   std::unordered_map<std::string, int> variable_names_;  // how many variables were to be called so
-};
-
-/// While it lives, kernels run: their time goes into the statistics of a context that profiles.
-class KernelTime {
- public:
-  explicit KernelTime(State& state) : state_(state) {
-    if (state.options.profile) start_ = Clock::now();
-  }
-  ~KernelTime() {
-    if (!state_.options.profile) return;
-    state_.counters.kernel_microseconds += std::chrono::duration<double, std::micro>(Clock::now() - start_).count();
-  }
-  KernelTime(const KernelTime&) = delete;
-  KernelTime& operator=(const KernelTime&) = delete;
-
- private:
-  using Clock = std::chrono::steady_clock;
-
-  State& state_;
-  Clock::time_point start_;
 };
 
 /// While it lives, the tapes of these bits do not record.

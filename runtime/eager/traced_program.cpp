@@ -1,14 +1,11 @@
 #include <lathe/runtime/eager/traced_program.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
-#include <lathe/codegen/denormals.h>
 #include <lathe/codegen/layout.h>
 #include <lathe/runtime/eager/state.h>
 #include <lathe/runtime/feed_check.h>
-#include <lathe/runtime/host.h>
 #include <lathe/runtime/run_program.h>
 #include <lathe/runtime/variable_store.h>
 
@@ -31,6 +28,12 @@ TracedProgram::TracedProgram(State& state, std::unique_ptr<Trace> trace, std::st
   inputs_.resize(interface.inputs);
   outputs_.resize(interface.outputs.size());
   variables_.resize(interface.variables);
+  for (const Slots::VariableUse& use : plan_->slots().variables) {
+    const Value inside(trace_->graph, {use.node, 0});
+    const auto known = std::find_if(trace_->captured_variables.begin(), trace_->captured_variables.end(),
+                                    [&](const Trace::Captured& variable) { return variable.inside == inside; });
+    outside_.push_back(known->outside);
+  }
 }
 
 bool TracedProgram::fits(std::span<const Value> arguments) const {
@@ -91,43 +94,27 @@ Values TracedProgram::run(std::span<const Value> arguments) {
   std::vector<NodeId> unset;  // variables without a value before the run
   for (std::size_t slot = 0; slot < variables_.size(); ++slot) {
     const Slots::VariableUse& use = slots.variables[slot];
-    const Value inside(trace_->graph, {use.node, 0});
-    const auto known = std::find_if(trace_->captured_variables.begin(), trace_->captured_variables.end(),
-                                    [&](const Trace::Captured& variable) { return variable.inside == inside; });
-    const NodeId variable = known->outside.id().node;
+    const Value& outside = outside_[slot];
+    const NodeId variable = outside.id().node;
     if (!state_.is_initialized(variable)) {
-      if (use.read) not_initialized(known->outside.node());
+      if (use.read) not_initialized(outside.node());
       unset.push_back(variable);
     }
-    variables_[slot] = state_.exclusive(variable, panels_ ? panel_columns(known->outside.type()) : 0);
+    variables_[slot] = state_.exclusive(variable, panels_ ? panel_columns(outside.type()) : 0);
     const std::size_t uses = (use.read ? 1 : 0) + (use.assigned ? 1 : 0);
-    bytes_moved +=
-        uses * static_cast<std::size_t>(element_count(state_.extents(variable))) * size_of(known->outside.dtype());
+    bytes_moved += uses * static_cast<std::size_t>(element_count(state_.extents(variable))) * size_of(outside.dtype());
   }
   const std::int64_t arena_bytes = interface.arena_bytes.evaluate(bound_);
   plan_->statistics.arena_bytes = arena_bytes;
-  if (static_cast<std::size_t>(arena_bytes) > state_.arena.bytes().size()) state_.arena.resize(std::array{arena_bytes});
-
-  Host host{interface, bound_, state_.options, nullptr};
-  const bool alone = state_.pool.threads() == 1;
-  const FlushDenormals flush;
-  try {
-    const KernelTime time(state_);
-    run_program(executable, {.inputs = inputs_.data(),
-                             .outputs = outputs_.data(),
-                             .variables = variables_.data(),
-                             .constants = executable.constants(),
-                             .arena = state_.arena.bytes().data(),
-                             .symbols = symbols_.data(),
-                             .parallel_for = alone ? nullptr : &ThreadPool::parallel_for,
-                             .parallel_context = alone ? nullptr : &state_.pool,
-                             .host = &Host::call,
-                             .host_context = &host,
-                             .failure = nullptr,
-                             .ticks = nullptr});
-  } catch (...) {
+  abi::Arguments own{};
+  own.inputs = inputs_.data();
+  own.outputs = outputs_.data();
+  own.variables = variables_.data();
+  own.symbols = symbols_.data();
+  const auto [failure, thrown] = state_.run(executable, bound_, static_cast<std::size_t>(arena_bytes), own);
+  if (failure) {
     for (const NodeId variable : unset) state_.forget(variable);
-    throw;
+    throw RunError(check_message(check_of(executable, *failure), *failure));
   }
   ++plan_->statistics.runs;
   ++state_.counters.dispatches;
@@ -135,7 +122,7 @@ Values TracedProgram::run(std::span<const Value> arguments) {
   made.resize(trace_->results);
   for (const Value& result : made) bytes_moved += bytes_of(state_.view(result));
   state_.counters.bytes_moved += bytes_moved;
-  if (host.thrown) std::rethrow_exception(host.thrown);
+  if (thrown) std::rethrow_exception(thrown);
   return made;
 }
 

@@ -24,13 +24,13 @@ class TracedProgram {
   const ProgramStatistics& statistics() const { return plan_->statistics; }
   /// At the sizes of the last run.
   Explanation explain() const { return lathe::explain(plan_->executable(), bound_); }
-  const Program& program() const { return plan_->executable().program(); }
 
  private:
   State& state_;
   std::unique_ptr<Trace> trace_;
   std::shared_ptr<Plan> plan_;
   bool panels_;
+  Values outside_;  // the context's variables, by slot of the program
 
   // Of a run, kept for the next one's sake.
   std::vector<TensorView> views_;
