@@ -158,7 +158,12 @@ std::uint32_t ThreadPool::drain_share(std::size_t share, std::uint32_t most) {
     ticket = word.load(acquire);
   }
   // Once for all of them: every change of the counter takes its line from another core. Until then the job cannot end.
-  if (done > 0 && claims_done_.fetch_add(done, std::memory_order_acq_rel) + done == all) claims_done_.notify_one();
+  // With await_claims(): one of the two sides sees the other. Notifying where nobody sleeps is not free: the standard
+  // library asks the system as soon as anybody in the process sleeps on whatever it files under the same number.
+  if (done > 0 && claims_done_.fetch_add(done, std::memory_order_seq_cst) + done == all &&
+      caller_sleeps_.load(std::memory_order_seq_cst)) {
+    claims_done_.notify_one();
+  }
   return done;
 }
 
@@ -197,11 +202,11 @@ std::uint64_t ThreadPool::first_claim(std::uint32_t claims, std::size_t share) c
 void ThreadPool::await_claims() {
   const std::uint32_t claims = job_.claims.load(std::memory_order_relaxed);
   if (spin_until([&] { return claims_done_.load(std::memory_order_acquire) == claims; })) return;
-  for (;;) {
-    const std::uint32_t done = claims_done_.load(std::memory_order_acquire);
-    if (done == claims) return;
+  caller_sleeps_.store(true, std::memory_order_seq_cst);
+  for (std::uint32_t done = 0; (done = claims_done_.load(std::memory_order_seq_cst)) != claims;) {
     claims_done_.wait(done, std::memory_order_acquire);
   }
+  caller_sleeps_.store(false, std::memory_order_relaxed);
 }
 
 void ThreadPool::work(std::size_t thread) {

@@ -75,6 +75,7 @@ class ThreadPool {
   alignas(64) std::atomic<std::uint32_t> wake_ups_ = 0;
   std::atomic<std::uint32_t> sleepers_ = 0;
   std::atomic<bool> busy_ = false;
+  std::atomic<bool> caller_sleeps_ = false;
   std::atomic<bool> stopping_ = false;
   std::chrono::nanoseconds spin_{};
   std::chrono::nanoseconds patience_{};  // before taking over work that belongs to another core

@@ -151,7 +151,7 @@ Measurement measure(const SharedLibrary& library, const TrainingData& data, std:
        .result = [&] { return std::vector<double>{loss}; }}};
   return {.subject = fmt::format("batch {}", batch),
           .threads = threads,
-          .timings = contest(contestants, setting.pace, 0),
+          .timings = contest(contestants, setting.pace.quick(), 0),
           .figures = {}};
 }
 
