@@ -219,6 +219,10 @@ class ExprPrinter {
   Text write(const Fma& e) { return {fmt::format("fma({}, {}, {})", text(e.a).text, text(e.b).text, text(e.c).text)}; }
   Text write(const Cast& e) { return {fmt::format("{}({})", lathe::to_string(e.to), text(e.a).text)}; }
   Text write(const Bitcast& e) { return {fmt::format("bitcast_{}({})", lathe::to_string(e.to), text(e.a).text)}; }
+  Text write(const Lookup& e) {
+    const auto numbers = std::bit_cast<std::array<float, 16>>(e.table);
+    return {fmt::format("lookup({}, [{}])", text(e.index).text, fmt::join(numbers, ", "))};
+  }
   Text write(const Reduce& e) {
     const std::string head = fmt::format("{} over {} of ", name_of(e.op), axes(e.axes));
     const std::string a = text(e.a).text;

@@ -8,6 +8,7 @@
 
 #include <lathe/codegen/nest.h>
 #include <lathe/codegen/slicing.h>
+#include <lathe/codegen/streaming.h>
 #include <lathe/graph/error.h>
 
 namespace lathe {
@@ -282,6 +283,7 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
     }
     join_sums(*program.pool, out.stages);
     if (out.rows() == 1 && out.row) out.ahead = look_ahead(accesses, out.stages, *out.row);
+    out.streamed = choose_streamed(accesses, out.stages, std::nullopt);
     return out;
   }
 
@@ -291,6 +293,7 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
     // A whole row an item where rows are short; rows of unknown length in blocks.
     const auto count = columns.as_constant();
     out.panel = count && *count <= 2 * map_panel ? std::max<std::int64_t>(*count, 1) : map_panel;
+    out.streamed = choose_streamed(accesses, out.stages, out.column);
     return out;
   }
   const DType dtype = contraction ? pool.dtype(contraction->a) : pool.dtype(values.front());
@@ -350,10 +353,11 @@ std::string to_string(const Schedule& schedule, const Pool& pool) {
   std::vector<std::string> tiles;
   for (const Tile& tile : schedule.tiles) tiles.push_back(fmt::format("{}x{}", tile.rows, tile.vectors));
   const auto name = [&](const std::optional<AxisId>& axis) { return axis ? pool.axis(*axis).name : std::string("-"); };
+  const char* streams = schedule.streamed.empty() ? "" : "; large results go past the caches";
   switch (schedule.form) {
     case Schedule::Form::map:
-      return fmt::format("map {}, {}: vectors of {}; panels of {} columns", name(schedule.row), name(schedule.column),
-                         schedule.width, schedule.panel);
+      return fmt::format("map {}, {}: vectors of {}; panels of {} columns{}", name(schedule.row), name(schedule.column),
+                         schedule.width, schedule.panel, streams);
     case Schedule::Form::tile:
       return fmt::format("tile {}, {}: {} vectors of {}; panels of {} columns{}{}{}", name(schedule.row),
                          name(schedule.column), fmt::join(tiles, ", "), schedule.width, schedule.panel,
@@ -362,8 +366,8 @@ std::string to_string(const Schedule& schedule, const Pool& pool) {
                          schedule.slice == 0 ? "" : fmt::format("; sums in slices of {}", schedule.slice));
     case Schedule::Form::rows: break;
   }
-  return fmt::format("rows {}: {} at once{}", name(schedule.row), schedule.rows(),
-                     schedule.ahead ? ", the next one's first reduction ahead" : "");
+  return fmt::format("rows {}: {} at once{}{}", name(schedule.row), schedule.rows(),
+                     schedule.ahead ? ", the next one's first reduction ahead" : "", streams);
 }
 
 }  // namespace lathe

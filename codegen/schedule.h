@@ -32,18 +32,19 @@ struct Schedule {
   Form form = Form::rows;
   std::vector<loop::AxisId> batch;  // outermost first
   std::optional<loop::AxisId> row;
-  std::optional<loop::AxisId> column;  // map and tile
-  int width = 16;                      // elements a vector
-  std::vector<Tile> tiles = {{1, 1}};  // to use, most rows first; the last ones cover any remainder of rows
-  std::int64_t panel = 0;              // columns an item covers
-  std::vector<loop::ExprId> packed;    // operands of contractions: copied panel by panel, or by `rows` whole
-  std::optional<loop::ExprId> block;   // an operand along rows to make, a vector of reduced indices at a time
-  std::optional<loop::ExprId> lines;   // the same, a vector of rows at a time, for all indices of a slice
-  std::vector<loop::AxisId> shared;    // batch axes all of whose points use one block in turn, if a thread is alone
-  bool shares_columns = false;         // so do all panels of columns
-  std::int64_t slice = 0;              // first reduced indices of a contraction at a time; 0: all
-  std::optional<Ahead> ahead;          // rows: replaces the first stage
-  Dim work;                            // of the whole kernel, in operations on single elements
+  std::optional<loop::AxisId> column;    // map and tile
+  int width = 16;                        // elements a vector
+  std::vector<Tile> tiles = {{1, 1}};    // to use, most rows first; the last ones cover any remainder of rows
+  std::int64_t panel = 0;                // columns an item covers
+  std::vector<loop::ExprId> packed;      // operands of contractions: copied panel by panel, or by `rows` whole
+  std::optional<loop::ExprId> block;     // an operand along rows to make, a vector of reduced indices at a time
+  std::optional<loop::ExprId> lines;     // the same, a vector of rows at a time, for all indices of a slice
+  std::vector<loop::AxisId> shared;      // batch axes all of whose points use one block in turn, if a thread is alone
+  bool shares_columns = false;           // so do all panels of columns
+  std::int64_t slice = 0;                // first reduced indices of a contraction at a time; 0: all
+  std::optional<Ahead> ahead;            // rows: replaces the first stage
+  std::vector<loop::TensorId> streamed;  // stored past the caches where they are large: see streaming.h
+  Dim work;                              // of the whole kernel, in operations on single elements
 
   int rows() const { return tiles.front().rows; }  // of a block
 

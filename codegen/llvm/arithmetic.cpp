@@ -4,6 +4,8 @@
 #include <limits>
 
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsAArch64.h>
+#include <llvm/IR/IntrinsicsX86.h>
 
 #include <lathe/graph/error.h>
 
@@ -240,6 +242,70 @@ llvm::Value* Arithmetic::cast(DType from, DType to, llvm::Value* a) {
 
 llvm::Value* Arithmetic::bitcast(DType to, llvm::Value* a) {
   return b_.CreateBitCast(a, like(to, a));
+}
+
+// Where the machine has no shuffle that takes its pattern from a register, lane by lane from memory.
+llvm::Value* Arithmetic::lookup(llvm::Value* table, llvm::Value* index) {
+  const auto* lanes = llvm::dyn_cast<llvm::FixedVectorType>(index->getType());
+  if (!lanes) return b_.CreateExtractElement(table, b_.CreateAnd(index, b_.getInt32(15)));
+  const InstructionSet set = module_.target.set;
+  const bool whole = lanes->getNumElements() == 16;
+  const auto part = [&](llvm::Value* vector, int first, int count) {
+    llvm::SmallVector<int, 16> picked;
+    for (int lane = 0; lane < count; ++lane) picked.push_back(first + lane);
+    return b_.CreateShuffleVector(vector, picked);
+  };
+  if (whole && set == InstructionSet::avx512) {
+    return b_.CreateIntrinsic(llvm::Intrinsic::x86_avx512_permvar_sf_512, {}, {table, index});
+  }
+  llvm::SmallVector<llvm::Value*, 4> parts;
+  if (whole && set == InstructionSet::avx2) {
+    for (const int first : {0, 8}) {
+      llvm::Value* pattern = part(index, first, 8);
+      const auto shuffle = [&](int half) {
+        return b_.CreateIntrinsic(llvm::Intrinsic::x86_avx2_permps, {}, {part(table, half, 8), pattern});
+      };
+      llvm::Value* upper = b_.CreateShl(pattern, llvm::ConstantInt::get(pattern->getType(), 28));
+      upper = b_.CreateICmpSLT(upper, llvm::Constant::getNullValue(pattern->getType()));
+      parts.push_back(b_.CreateSelect(upper, shuffle(8), shuffle(0)));
+    }
+    return join(parts);
+  }
+  if (whole && set == InstructionSet::neon) {
+    auto* bytes = llvm::FixedVectorType::get(b_.getInt8Ty(), 16);
+    llvm::SmallVector<llvm::Value*, 5> operands;
+    for (const int first : {0, 4, 8, 12}) operands.push_back(b_.CreateBitCast(part(table, first, 4), bytes));
+    operands.push_back(nullptr);
+    for (const int first : {0, 4, 8, 12}) {
+      llvm::Value* number = part(index, first, 4);
+      llvm::Type* type = number->getType();
+      const auto each = [&](std::uint32_t value) { return llvm::ConstantInt::get(type, value); };
+      // The numbers of a float's four bytes.
+      number = b_.CreateMul(b_.CreateAnd(number, each(15)), each(0x04040404));
+      operands.back() = b_.CreateBitCast(b_.CreateAdd(number, each(0x03020100)), bytes);
+      llvm::Value* found = b_.CreateIntrinsic(llvm::Intrinsic::aarch64_neon_tbl4, {bytes}, operands);
+      parts.push_back(b_.CreateBitCast(found, llvm::FixedVectorType::get(b_.getFloatTy(), 4)));
+    }
+    return join(parts);
+  }
+  llvm::Value* out = llvm::PoisonValue::get(llvm::FixedVectorType::get(b_.getFloatTy(), lanes->getNumElements()));
+  for (unsigned lane = 0; lane < lanes->getNumElements(); ++lane) {
+    llvm::Value* number = b_.CreateAnd(b_.CreateExtractElement(index, b_.getInt64(lane)), b_.getInt32(15));
+    out = b_.CreateInsertElement(out, b_.CreateExtractElement(table, number), b_.getInt64(lane));
+  }
+  return out;
+}
+
+/// Neighbouring parts of a vector put together.
+llvm::Value* Arithmetic::join(llvm::ArrayRef<llvm::Value*> parts) {
+  if (parts.size() == 1) return parts.front();
+  const std::size_t half = parts.size() / 2;
+  llvm::Value* low = join(parts.take_front(half));
+  llvm::Value* high = join(parts.drop_front(half));
+  const auto* type = llvm::cast<llvm::FixedVectorType>(low->getType());
+  llvm::SmallVector<int, 16> all;
+  for (unsigned lane = 0; lane < 2 * type->getNumElements(); ++lane) all.push_back(static_cast<int>(lane));
+  return b_.CreateShuffleVector(low, high, all);
 }
 
 llvm::Constant* Arithmetic::neutral(ReduceOp op, DType dtype) {

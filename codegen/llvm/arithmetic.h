@@ -19,12 +19,15 @@ class Arithmetic {
   llvm::Value* fma(DType dtype, llvm::Value* a, llvm::Value* b, llvm::Value* c);
   llvm::Value* cast(DType from, DType to, llvm::Value* a);
   llvm::Value* bitcast(DType to, llvm::Value* a);
+  /// table[index mod 16], lane by lane. `table` is a vector of 16 numbers.
+  llvm::Value* lookup(llvm::Value* table, llvm::Value* index);
 
   /// What a reduction's lane starts from, and how it takes in a value. Not for contractions.
   llvm::Constant* neutral(loop::ReduceOp op, DType dtype);
   llvm::Value* combine(loop::ReduceOp op, DType dtype, llvm::Value* a, llvm::Value* b);
 
  private:
+  llvm::Value* join(llvm::ArrayRef<llvm::Value*> parts);
   llvm::Constant* constant(llvm::Type* like, double value);
   llvm::Type* like(DType dtype, llvm::Value* shape);
   llvm::Value* round_to_even(llvm::Value* a);

@@ -44,6 +44,7 @@ struct KernelEmitter::Evaluate {
   llvm::Value* operator()(const Fma& e) const { return k.arithmetic_.fma(dtype, in(e.a), in(e.b), in(e.c)); }
   llvm::Value* operator()(const Cast& e) const { return k.arithmetic_.cast(type_of(e.a), e.to, in(e.a)); }
   llvm::Value* operator()(const Bitcast& e) const { return k.arithmetic_.bitcast(e.to, in(e.a)); }
+  llvm::Value* operator()(const Lookup&) const { return k.lookup(id); }
   llvm::Value* operator()(const Reduce&) const {
     ensure(false, "a reduction stands inside an expression");
     return nullptr;
@@ -249,21 +250,6 @@ KernelEmitter::Place KernelEmitter::place(ExprId access) {
   }
   out.offsets = column_step == Dim(0) ? varying : b.CreateAdd(varying, lane_offsets(column_step));
   return out;
-}
-
-void KernelEmitter::prefetch(ExprId access, llvm::Value* length) {
-  const DType dtype = pool().dtype(access);
-  llvm::Value* first = first_element(access, accesses_.flat(access));
-  loop(number(0), length, 64 / static_cast<std::int64_t>(size_of(dtype)),
-       [&](llvm::Value* offset) { prefetch(b.CreateInBoundsGEP(module.memory_type(dtype), first, offset)); });
-}
-
-void KernelEmitter::prefetch(llvm::Value* at) {
-  constexpr std::uint32_t read = 0;
-  constexpr std::uint32_t keep = 3;
-  constexpr std::uint32_t data = 1;
-  b.CreateIntrinsic(llvm::Intrinsic::prefetch, {module.pointer_type()},
-                    {at, b.getInt32(read), b.getInt32(keep), b.getInt32(data)});
 }
 
 /// Whether vectors along the column run through a row of scratch from its first element on. There is room for the lanes

@@ -2,6 +2,8 @@
 #include <lathe/codegen/llvm/kernel.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 
 #include <llvm/IR/MDBuilder.h>
 
@@ -97,17 +99,26 @@ void KernelEmitter::find_coefficients(std::span<const Stage> stages) {
   if (constants > registers / 2) coefficients_ = std::move(rest);
 }
 
-/// A constant as a vector, from memory that a store might write to, for all that LLVM knows.
-llvm::Value* KernelEmitter::coefficient(ExprId id, llvm::Constant* value) {
-  auto* wide = llvm::cast<llvm::Constant>(splat(value));
+/// A vector for `id` from memory that a store might write to, for all that LLVM knows.
+llvm::Value* KernelEmitter::from_memory(ExprId id, llvm::Constant* vector) {
   llvm::GlobalVariable*& memory = coefficient_memory_[{id, space_.width}];
   if (!memory) {
-    memory = new llvm::GlobalVariable(module.module, wide->getType(), false, llvm::GlobalValue::InternalLinkage, wide,
-                                      "coefficient");
+    memory = new llvm::GlobalVariable(module.module, vector->getType(), false, llvm::GlobalValue::InternalLinkage,
+                                      vector, "coefficient");
     // Which it does not: programs have this section closed to writing before they start.
     if (module.standalone) memory->setSection(".data.rel.ro.lathe");
   }
-  return b.CreateLoad(wide->getType(), memory);
+  return b.CreateLoad(vector->getType(), memory);
+}
+
+llvm::Value* KernelEmitter::lookup(ExprId id) {
+  const Lookup& e = std::get<Lookup>(pool().node(id));
+  const auto numbers = std::bit_cast<std::array<float, 16>>(e.table);
+  llvm::Constant* table = llvm::ConstantDataVector::get(module.context, llvm::ArrayRef<float>(numbers));
+  llvm::Value* index = value(e.index);
+  // Many registers would rather hold numbers than tables, which a shuffle can take from memory.
+  const bool read = index->getType()->isVectorTy() && module.target.machine.vector_registers >= 32;
+  return arithmetic_.lookup(read ? from_memory(id, table) : table, index);
 }
 
 llvm::Instruction* KernelEmitter::annotate(llvm::Instruction* instruction, ExprId access) {
@@ -213,8 +224,9 @@ llvm::Value* KernelEmitter::splat(llvm::Value* scalar) {
 llvm::Value* KernelEmitter::vector(ExprId id) {
   llvm::Value* made = value(id);
   if (!space_.column || made->getType()->isVectorTy()) return made;
-  if (auto* constant = llvm::dyn_cast<llvm::Constant>(made)) {
-    return coefficients_.contains(id) ? coefficient(id, constant) : splat(made);
+  if (llvm::isa<llvm::Constant>(made)) {
+    llvm::Value* wide = splat(made);
+    return coefficients_.contains(id) ? from_memory(id, llvm::cast<llvm::Constant>(wide)) : wide;
   }
   const Key splat_key = key(id, Form::splat);
   if (llvm::Value* found = known(splat_key)) return found;
@@ -230,107 +242,6 @@ void KernelEmitter::assign(const Yield& yield, llvm::Value* value) {
     return;
   }
   store(accesses_.target(yield), value);
-}
-
-void KernelEmitter::evaluate(std::span<const Stage> stages) {
-  for (row_ = 0; row_ < space_.rows; ++row_) {
-    for (column_ = 0; column_ < space_.vectors; ++column_) {
-      for (const Stage& stage : stages) {
-        llvm::SmallVector<llvm::Value*> values;
-        for (const Yield& yield : stage.yields) values.push_back(value(yield.value));
-        for (std::size_t i = 0; i < values.size(); ++i) assign(stage.yields[i], values[i]);
-        forget_stored();
-      }
-    }
-  }
-  row_ = column_ = 0;
-}
-
-Carried KernelEmitter::nest(std::span<const AxisId> axes, llvm::ArrayRef<llvm::Value*> initial, NestBody body) {
-  if (axes.empty()) return body(initial);
-  return loop(number(0), extent(axes.front()), 1, initial,
-              [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> carried) {
-                bind(axes.front(), index);
-                return nest(axes.subspan(1), carried, body);
-              });
-}
-
-void KernelEmitter::nest(std::span<const AxisId> axes, llvm::function_ref<void()> body) {
-  nest(axes, {}, [&](llvm::ArrayRef<llvm::Value*>) {
-    body();
-    return Carried{};
-  });
-}
-
-Carried KernelEmitter::vectors(AxisId axis, llvm::Value* begin, llvm::Value* length, int width,
-                               llvm::ArrayRef<llvm::Value*> initial, NestBody body) {
-  Space space = space_;
-  space.column = axis;
-  space.width = width;
-  space.vectors = 1;
-  const int row = row_;
-  const auto part = [&](llvm::Value* index, llvm::Value* mask, llvm::ArrayRef<llvm::Value*> carried) {
-    Carried out;
-    space.mask = mask;
-    within(space, [&] {
-      row_ = row;
-      bind(axis, index);
-      out = body(carried);
-    });
-    return out;
-  };
-  llvm::Value* whole = b.CreateAnd(length, number(-std::int64_t{width}));
-  llvm::Value* middle = b.CreateNSWAdd(begin, whole);
-  // With a length that is known the loop is, wherever it begins.
-  Carried carried =
-      loop(number(0), whole, width, initial, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> values) {
-        return part(b.CreateNSWAdd(begin, index), nullptr, values);
-      });
-  llvm::Value* rest = b.CreateSub(length, whole);
-  return when(b.CreateICmpNE(rest, number(0)), carried, [&] {
-    llvm::SmallVector<llvm::Constant*> lanes;
-    for (int lane = 0; lane < width; ++lane) lanes.push_back(b.getInt32(static_cast<unsigned>(lane)));
-    llvm::Value* count = b.CreateTrunc(rest, b.getInt32Ty());
-    llvm::Value* mask =
-        b.CreateICmpULT(llvm::ConstantVector::get(lanes), b.CreateVectorSplat(static_cast<unsigned>(width), count));
-    return part(middle, mask, carried);
-  });
-}
-
-void KernelEmitter::vectors(AxisId axis, llvm::Value* begin, llvm::Value* length, int width,
-                            llvm::function_ref<void()> body) {
-  vectors(axis, begin, length, width, {}, [&](llvm::ArrayRef<llvm::Value*>) {
-    body();
-    return Carried{};
-  });
-}
-
-void KernelEmitter::cover(AxisId column, llvm::Value* begin, llvm::Value* length, int width, int most_vectors,
-                          llvm::function_ref<void()> body) {
-  const auto tile = [&](llvm::Value* index, int vectors) {
-    Space space = space_;
-    space.column = column;
-    space.width = width;
-    space.vectors = vectors;
-    within(space, [&] {
-      bind(column, index);
-      body();
-    });
-  };
-  llvm::Value* done = number(0);
-  if (most_vectors > 1) {
-    llvm::ConstantInt* step = number(std::int64_t{most_vectors} * width);
-    done = b.CreateNSWMul(b.CreateUDiv(length, step), step);
-    loop(number(0), done, step->getSExtValue(),
-         [&](llvm::Value* index) { tile(b.CreateNSWAdd(begin, index), most_vectors); });
-    llvm::Value* rest = b.CreateNSWSub(length, done);
-    if (const auto* known = llvm::dyn_cast<llvm::ConstantInt>(rest); known && known->getSExtValue() >= 2 * width) {
-      const auto vectors = static_cast<int>(known->getSExtValue() / width);
-      tile(b.CreateNSWAdd(begin, done), vectors);
-      done = b.CreateNSWAdd(done, number(std::int64_t{vectors} * width));
-    }
-  }
-  this->vectors(column, b.CreateNSWAdd(begin, done), b.CreateNSWSub(length, done), width, body);
 }
 
 }  // namespace lathe::emit

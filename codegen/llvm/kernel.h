@@ -44,6 +44,11 @@ class KernelEmitter : public FunctionEmitter {
   Accesses& accesses() { return accesses_; }
   llvm::Value* extent(loop::AxisId axis) { return dim(pool().axis(axis).extent); }
 
+  /// Lets large tensors be stored past the caches.
+  void stream(std::span<const loop::TensorId> tensors) { streamed_ = {tensors.begin(), tensors.end()}; }
+  /// Ends the function.
+  void finish();
+
   /// Gives an axis its index. Of the space's row and column axes: the index of the first point.
   void bind(loop::AxisId axis, llvm::Value* index);
   llvm::Value* bound(loop::AxisId axis) const { return axes_.at(axis); }
@@ -66,7 +71,7 @@ class KernelEmitter : public FunctionEmitter {
   void test(loop::ExprId check);
   /// Reports the Checks in `roots` that are the same for a whole row along `column`, for each row of the space.
   void test_rows(std::span<const loop::ExprId> roots, loop::AxisId column);
-  /// Evaluates stages that hold no reductions at every point, all stages of one point before the next point.
+  /// Evaluates stages that hold no reductions at every point: all stages of a few points, in step, before the next few.
   void evaluate(std::span<const loop::Stage> stages);
   /// Evaluates a stage that is one reduction at every point, and `row` in the same loop if it joins that.
   void reduce(const loop::Stage& stage, const loop::Stage* row = nullptr) {
@@ -88,19 +93,27 @@ class KernelEmitter : public FunctionEmitter {
 
   /// Asks the cache for the next `length` elements that `access` reads from the bound column on.
   void prefetch(loop::ExprId access, llvm::Value* length);
+  /// In a kernel that may go past the caches: asks for what `roots` will read along the column a few lines from here.
+  void prefetch_ahead(std::span<const loop::ExprId> roots);
 
   /// Runs `body` over all indices of `axes`, the last fastest.
   using NestBody = llvm::function_ref<Carried(llvm::ArrayRef<llvm::Value*> carried)>;
   Carried nest(std::span<const loop::AxisId> axes, llvm::ArrayRef<llvm::Value*> initial, NestBody body);
   void nest(std::span<const loop::AxisId> axes, llvm::function_ref<void()> body);
-  /// Covers `length` indices of `axis` from `begin` with whole vectors, then one masked one.
-  Carried vectors(loop::AxisId axis, llvm::Value* begin, llvm::Value* length, int width,
-                  llvm::ArrayRef<llvm::Value*> initial, NestBody body);
-  void vectors(loop::AxisId axis, llvm::Value* begin, llvm::Value* length, int width, llvm::function_ref<void()> body);
-
-  /// Covers `length` columns from `begin` with tiles of `vectors` vectors, then with what is left.
-  void cover(loop::AxisId column, llvm::Value* begin, llvm::Value* length, int width, int vectors,
+  /// Covers `length` indices of `axis` from `begin` with groups of so many whole vectors, then with what is left: at
+  /// last one vector that is masked.
+  Carried cover(loop::AxisId axis, llvm::Value* begin, llvm::Value* length, int width, int most_vectors,
+                llvm::ArrayRef<llvm::Value*> initial, NestBody body);
+  void cover(loop::AxisId axis, llvm::Value* begin, llvm::Value* length, int width, int most_vectors,
              llvm::function_ref<void()> body);
+  /// The same with single vectors.
+  void vectors(loop::AxisId axis, llvm::Value* begin, llvm::Value* length, int width, llvm::function_ref<void()> body) {
+    cover(axis, begin, length, width, 1, body);
+  }
+  /// How many vectors of `width` elements are worth evaluating in step: several if `stages` compute for long, as what
+  /// one of them waits for the others fill.
+  int vectors_in_step(std::span<const loop::Stage> stages, int width);
+
   /// Copies an operand of a contraction for the `length` columns from `begin`, at most `panel`: what is computed of it
   /// there from now on comes from the copy.
   void pack(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column, llvm::Value* begin,
@@ -196,6 +209,8 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* compute(loop::ExprId id);
   llvm::Value* splat(llvm::Value* scalar);
   llvm::Value* sum(const loop::Affine& affine);
+  int points_in_step(int width) const;
+  std::vector<loop::ExprId> vector_parts(const loop::Stage& stage);
   llvm::Value* axis_index(loop::AxisId axis);
 
   Place place(loop::ExprId access);
@@ -218,11 +233,23 @@ class KernelEmitter : public FunctionEmitter {
                      NestBody step);
   Carried transpose(Carried rows);
   void store(loop::ExprId access, llvm::Value* value);
+  /// A vector to store that is a line of memory.
+  struct Line {
+    loop::ExprId access;
+    llvm::Value* pointer;
+    llvm::Value* value;
+  };
+  bool streams(const loop::Yield& yield, int width) const;
+  void store_points(const loop::Yield& yield, const Carried& values,
+                    llvm::function_ref<void(llvm::function_ref<void()>)> each_point);
+  void store_lines(loop::TensorId tensor, std::span<const Line> lines);
+  llvm::Value* goes_past_caches(loop::TensorId tensor);
   void assign(const loop::Yield& yield, llvm::Value* value);
   llvm::Instruction* annotate(llvm::Instruction* instruction, loop::ExprId access);
   void find_buffers(std::span<const loop::Stage> stages);
   void find_coefficients(std::span<const loop::Stage> stages);
-  llvm::Value* coefficient(loop::ExprId constant, llvm::Constant* value);
+  llvm::Value* from_memory(loop::ExprId id, llvm::Constant* vector);
+  llvm::Value* lookup(loop::ExprId id);
 
   void prefetch(llvm::Value* at);
   void prefetch_next_rows(loop::ExprId access, loop::AxisId last, int elements);
@@ -238,7 +265,8 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* along_axis(const loop::Reduce& reduce, DType dtype, const loop::Stage* row);
   llvm::Value* no_lanes(const loop::Reduce& reduce, DType dtype);
   llvm::Value* take_in(const loop::Reduce& reduce, DType dtype, llvm::Value* lanes);
-  Carried with_guest(loop::AxisId axis, int width, llvm::ArrayRef<llvm::Value*> initial, NestBody body);
+  Carried with_guest(loop::AxisId axis, int width, int most_vectors, llvm::ArrayRef<llvm::Value*> initial,
+                     NestBody body);
   llvm::Value* fold_lanes(const loop::Reduce& reduce, DType dtype, llvm::Value* lanes);
 
   Accesses& accesses_;
@@ -257,6 +285,8 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* scratch_row_ = nullptr;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias
+  std::vector<loop::TensorId> streamed_;
+  std::map<loop::TensorId, llvm::Value*> past_caches_;
   std::unordered_set<loop::ExprId> coefficients_;  // constants that are read from memory
   std::map<std::pair<loop::ExprId, int>, llvm::GlobalVariable*> coefficient_memory_;
   std::vector<std::unordered_map<Key, Known, KeyHash>> scopes_;

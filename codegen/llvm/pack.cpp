@@ -192,7 +192,7 @@ Carried KernelEmitter::with_block(const Packed& block, llvm::Value* begin, llvm:
   const AxisId last = block.axes.back();
   const Space tile = space_;
   const int width = reduce_lanes(pool().dtype(block.operand));
-  return vectors(last, begin, b.CreateNSWSub(end, begin), width, initial, [&](llvm::ArrayRef<llvm::Value*> carried) {
+  return cover(last, begin, b.CreateNSWSub(end, begin), width, 1, initial, [&](llvm::ArrayRef<llvm::Value*> carried) {
     llvm::Value* from = bound(last);
     llvm::Value* to = space_.mask ? end : b.CreateNSWAdd(from, number(width));
     when(block_is_new_, {}, [&] {

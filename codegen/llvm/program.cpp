@@ -161,12 +161,13 @@ class ProgramEmitter : public FunctionEmitter {
     llvm::Function* chunk = own.make_kernel(step_name("kernel", index));
     Accesses accesses(module.program, schedule.locals, schedule.stages);
     KernelEmitter emitter(own, chunk, accesses, schedule.locals, schedule.stages);
+    emitter.stream(schedule.streamed);
     if (schedule.form == Schedule::Form::rows) {
       emit_rows(emitter, schedule, module.target.machine);
     } else {
       emit_panels(emitter, schedule);
     }
-    emitter.finish_with_return();
+    emitter.finish();
     call(callee(chunk), schedule);
   }
 

@@ -211,30 +211,37 @@ llvm::Value* KernelEmitter::no_lanes(const Reduce& reduce, DType dtype) {
   return llvm::ConstantVector::getSplat(lanes, arithmetic_.neutral(reduce.op, dtype));
 }
 
-/// The lanes after the vector of elements at hand.
+/// The lanes after the vectors of elements at hand.
 llvm::Value* KernelEmitter::take_in(const Reduce& reduce, DType dtype, llvm::Value* lanes) {
-  llvm::Value* next = arithmetic_.combine(reduce.op, dtype, lanes, vector(reduce.a));
-  return space_.mask ? b.CreateSelect(space_.mask, next, lanes) : next;
+  for (column_ = 0; column_ < space_.vectors; ++column_) {
+    llvm::Value* next = arithmetic_.combine(reduce.op, dtype, lanes, vector(reduce.a));
+    lanes = space_.mask ? b.CreateSelect(space_.mask, next, lanes) : next;
+  }
+  column_ = 0;
+  return lanes;
 }
 
 /// Runs `body` along `axis`, and in the same loop the reduction that is to join it.
-Carried KernelEmitter::with_guest(AxisId axis, int width, llvm::ArrayRef<llvm::Value*> initial, NestBody body) {
-  if (!guest_) return vectors(axis, number(0), extent(axis), width, initial, body);
+Carried KernelEmitter::with_guest(AxisId axis, int width, int most_vectors, llvm::ArrayRef<llvm::Value*> initial,
+                                  NestBody body) {
+  if (!guest_) return cover(axis, number(0), extent(axis), width, most_vectors, initial, body);
   const Guest guest = *std::exchange(guest_, std::nullopt);
   const Reduce reduce = std::get<Reduce>(pool().node(guest.reduction));
   const DType dtype = pool().dtype(guest.reduction);
   Carried both(initial);
   both.push_back(no_lanes(reduce, dtype));
-  Carried out = vectors(axis, number(0), extent(axis), width, both, [&](llvm::ArrayRef<llvm::Value*> carried) {
+  const auto with = [&](llvm::ArrayRef<llvm::Value*> carried) {
     Carried next = body(carried.drop_back());
     Space space = space_;
     space.column = reduce.axes.front();
     within(space, [&] {
       bind(reduce.axes.front(), bound(axis));
+      prefetch_ahead({&reduce.a, 1});
       next.push_back(take_in(reduce, dtype, carried.back()));
     });
     return next;
-  });
+  };
+  Carried out = cover(axis, number(0), extent(axis), width, most_vectors, both, with);
   b.CreateStore(fold_lanes(reduce, dtype, out.pop_back_val()), guest.result);
   return out;
 }
@@ -245,7 +252,8 @@ void KernelEmitter::reduce_alone(const Guest& guest) {
 }
 
 void KernelEmitter::evaluate_along(const Stage& stage, int width) {
-  with_guest(stage.inner.front(), width, {}, [&](llvm::ArrayRef<llvm::Value*>) {
+  const int in_step = vectors_in_step({&stage, 1}, width);
+  with_guest(stage.inner.front(), width, in_step, {}, [&](llvm::ArrayRef<llvm::Value*>) {
     evaluate({&stage, 1});
     return Carried{};
   });
@@ -259,8 +267,10 @@ llvm::Value* KernelEmitter::along_axis(const Reduce& reduce, DType dtype, const 
     return arithmetic_.combine(reduce.op, dtype, only, neutral);
   }
   const auto outer = std::span(reduce.axes).first(reduce.axes.size() - 1);
+  const int width = reduce_lanes(dtype);
+  const int in_step = row ? vectors_in_step({row, 1}, width) : 1;
   const Carried filled = nest(outer, no_lanes(reduce, dtype), [&](llvm::ArrayRef<llvm::Value*> lanes) {
-    return with_guest(reduce.axes.back(), reduce_lanes(dtype), lanes, [&](llvm::ArrayRef<llvm::Value*> inner) {
+    return with_guest(reduce.axes.back(), width, in_step, lanes, [&](llvm::ArrayRef<llvm::Value*> inner) {
       if (row) evaluate({row, 1});
       return Carried{take_in(reduce, dtype, inner.front())};
     });

@@ -55,6 +55,9 @@ struct Primitives {
   static void fma(Evaluator& e, const Instruction& i) {
     out(e, i, scalar::fused_multiply_add(in<T>(e, i, 0), in<T>(e, i, 1), in<T>(e, i, 2)));
   }
+  static void lookup(Evaluator& e, const Instruction& i) {
+    e.cells_[i.out] = e.tables_[i.at][e.cells_[i.in[0]] % e.tables_[i.at].size()];
+  }
   static void select(Evaluator& e, const Instruction& i) {
     e.cells_[i.out] = e.cells_[i.in[in<bool>(e, i, 0) ? 1 : 2]];
   }
@@ -354,6 +357,12 @@ Evaluator::Instruction Evaluator::instruction(ExprId expr) {
     void operator()(const Bitcast&) const {
       read();
       out.run = &Primitives::copy;
+    }
+    void operator()(const Lookup& e) const {
+      read();
+      out.at = self.tables_.size();
+      self.tables_.push_back(e.table);
+      out.run = &Primitives::lookup;
     }
     void operator()(const Reduce& e) const {
       out.op = static_cast<int>(e.op);

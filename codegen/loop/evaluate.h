@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -41,7 +42,7 @@ class Evaluator {
     Cell in[4];
     int op;          // of the primitive's own enum, or a CheckId
     DType from;      // the operand's dtype
-    std::size_t at;  // index into loads_ or reductions_
+    std::size_t at;  // index into loads_, tables_ or reductions_
   };
   using Instructions = std::vector<Instruction>;
 
@@ -117,6 +118,7 @@ class Evaluator {
   std::vector<AxisId> bound_;  // axes of the loops around what is being compiled
   std::vector<LoadSource> loads_;
   std::vector<LocalRow> locals_;
+  std::vector<std::array<std::uint32_t, 16>> tables_;
   std::vector<std::unique_ptr<Reduction>> reductions_;
 };
 

@@ -66,6 +66,10 @@ std::size_t hash(const ExprNode& node) {
       one(e.to);
       one(e.a);
     }
+    void operator()(const Lookup& e) const {
+      all(e.table);
+      one(e.index);
+    }
     void operator()(const Reduce& e) const {
       one(e.op);
       all(e.axes);
@@ -276,6 +280,11 @@ Expr Pool::bitcast(DType to, Expr a) {
   return intern(Bitcast{to, a.id}, to);
 }
 
+Expr Pool::lookup(const std::array<float, 16>& table, Expr index) {
+  ensure(index.dtype() == i32, "a lookup's index is not i32");
+  return intern(Lookup{std::bit_cast<std::array<std::uint32_t, 16>>(table), index.id}, f32);
+}
+
 Expr Pool::reduce(ReduceOp op, std::vector<AxisId> axes, Expr a, std::optional<Expr> b) {
   ensure((op == ReduceOp::contract) == b.has_value(), "a contraction has two factors, other reductions one operand");
   ensure(!b || b->dtype() == a.dtype(), "a contraction's factors differ in dtype");
@@ -309,6 +318,7 @@ std::vector<ExprId> Pool::operands(ExprId id) const {
     std::vector<ExprId> operator()(const Fma& e) const { return {e.a, e.b, e.c}; }
     std::vector<ExprId> operator()(const Cast& e) const { return {e.a}; }
     std::vector<ExprId> operator()(const Bitcast& e) const { return {e.a}; }
+    std::vector<ExprId> operator()(const Lookup& e) const { return {e.index}; }
     std::vector<ExprId> operator()(const Reduce& e) const {
       return e.op == ReduceOp::contract ? std::vector{e.a, e.b} : std::vector{e.a};
     }
@@ -334,6 +344,7 @@ Expr Pool::with_operands(ExprId id, std::span<const ExprId> operands) {
     Expr operator()(const Fma&) const { return pool.fma(at(0), at(1), at(2)); }
     Expr operator()(const Cast& e) const { return pool.cast(e.to, at(0)); }
     Expr operator()(const Bitcast& e) const { return pool.bitcast(e.to, at(0)); }
+    Expr operator()(const Lookup& e) const { return pool.intern(Lookup{e.table, in[0]}, f32); }
     Expr operator()(const Reduce& e) const {
       return pool.reduce(e.op, e.axes, at(0), e.op == ReduceOp::contract ? std::optional(at(1)) : std::nullopt);
     }

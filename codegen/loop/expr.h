@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <deque>
@@ -109,6 +110,11 @@ struct Bitcast {  // between i32 and f32, i64 and f64
   ExprId a;
   bool operator==(const Bitcast&) const = default;
 };
+struct Lookup {  // one of 16 numbers (f32), by the low bits of an i32: what one shuffle of a register does
+  std::array<std::uint32_t, 16> table;
+  ExprId index;
+  bool operator==(const Lookup&) const = default;
+};
 struct Reduce {  // contract: fma(a, b, accumulator); otherwise b equals a and is not read
   ReduceOp op;
   std::vector<AxisId> axes;
@@ -121,8 +127,8 @@ struct Check {  // value; reports a failed check with `index` and `detail` (both
   bool operator==(const Check&) const = default;
 };
 
-using ExprNode =
-    std::variant<Constant, AxisIndex, Extent, Load, Local, Unary, Binary, Select, Fma, Cast, Bitcast, Reduce, Check>;
+using ExprNode = std::variant<Constant, AxisIndex, Extent, Load, Local, Unary, Binary, Select, Fma, Cast, Bitcast,
+                              Lookup, Reduce, Check>;
 
 struct AxisInfo {
   Dim extent;
@@ -183,6 +189,7 @@ class Pool {
   Expr fma(Expr a, Expr b, Expr c);
   Expr cast(DType to, Expr a);
   Expr bitcast(DType to, Expr a);
+  Expr lookup(const std::array<float, 16>& table, Expr index);
   Expr reduce(ReduceOp op, std::vector<AxisId> axes, Expr a, std::optional<Expr> b = std::nullopt);
   Expr check(CheckId check, Expr condition, Expr value, Expr index, Expr detail);
 

@@ -1,4 +1,6 @@
 // exp, log and what is made of them.
+#include <array>
+
 #include <lathe/codegen/loop/math.h>
 #include <lathe/codegen/loop/math_parts.h>
 
@@ -15,7 +17,7 @@ Expr exp(Expr x) {
   const Expr scaled = from_bits(bits_of(p) + (bits_of(reduced.shifted) << format(x).mantissa_bits), x.dtype());
   const double highest = single ? 0x1.62e42ep+6 : 0x1.62e42fefa39efp+9;
   const double lowest = single ? -0x1.5d589ep+6 : -0x1.6232bdd7abcd2p+9;
-  return named(select(x <= highest, select(x >= lowest, scaled, number(x, 0)), x + infinity(x)), "exp", x);
+  return named(select(~(x <= highest), x + infinity(x), select(x >= lowest, scaled, number(x, 0))), "exp", x);
 }
 
 Expr expm1(Expr x) {
@@ -79,12 +81,8 @@ Expr softplus(Expr x) {
 
 namespace {
 
-/// erf(a) / a - 1 in z = a^2, minimax to 2^-27 below 0.88 and 2^-60 below 0.9.
+/// erf(a) / a - 1 in z = a^2, minimax to 2^-60 below 0.9.
 Expr erf_middle(Expr z) {
-  if (z.dtype() == f32) {
-    return polynomial(z,
-                      {-0x1.440ca8p-11, 0x1.4987eap-8, -0x1.b6e986p-6, 0x1.ce2082p-4, -0x1.812708p-2, 0x1.06eba6p-3});
-  }
   return polynomial(z, {-0x1.d24b66499b2dfp-31, 0x1.e29e613f5ba68p-27, -0x1.5d83633fc4c98p-23, 0x1.b9b75f25b2fcbp-20,
                         -0x1.f4cf594dae537p-17, 0x1.f9a306297b70cp-14, -0x1.c02db3141e49fp-11, 0x1.565bcd0a323bfp-8,
                         -0x1.b82ce31271e13p-6, 0x1.ce2f21a0427e2p-4, -0x1.812746b0379e2p-2, 0x1.06eba8214db69p-3});
@@ -92,16 +90,6 @@ Expr erf_middle(Expr z) {
 
 /// erfc(a) for a from there on, minimax for the error of 1 - erfc(a).
 Expr erf_tail(Expr a) {
-  if (a.dtype() == f32) {
-    // log2(erfc(a)), to 2^-29 up to 3.93, where erf rounds to 1; then 2^r, to 2^-23.7 of a number below 0.22.
-    const Expr g = polynomial(min(a, number(a, 3.93)), {0x1.2f3bc8p-12, -0x1.23dfbep-8, 0x1.08bb78p-5, -0x1.3420a4p-3,
-                                                        -0x1.d65dc4p-1, -0x1.a0921cp+0, -0x1.a71230p-13});
-    const Expr shifter = number(a, format(a).shifter);
-    const Expr shifted = g + shifter;
-    const Expr p = polynomial(g - (shifted - shifter), {0x1.5c08e2p-10, 0x1.3d0c54p-7, 0x1.c6b6e6p-5, 0x1.ebf918p-3,
-                                                        0x1.62e428p-1, 0x1.000002p+0});
-    return from_bits(bits_of(p) + (bits_of(shifted) << format(a).mantissa_bits), a.dtype());
-  }
   // log(erfc(a)), to 2^-58 up to 5.95, where erf rounds to 1.
   const Expr g =
       polynomial(min(a, number(a, 5.95)),
@@ -113,12 +101,48 @@ Expr erf_tail(Expr a) {
   return exp_within(g);
 }
 
+/// erf(a), a >= 0, in f32: around each multiple of 1/4 a polynomial of its own, relatively minimax to 2^-26.
+Expr erf_single(Expr a) {
+  static constexpr std::array<float, 16> powers[] = {
+      {0x0p+0, 0x1.1af54ep-2, 0x1.0a7ef6p-1, 0x1.6c1c98p-1, 0x1.af767ap-1, 0x1.d8865ep-1, 0x1.eea556p-1, 0x1.f92d08p-1,
+       0x1.fd9ae2p-1, 0x1.ff4048p-1, 0x1.ffcaa8p-1, 0x1.fff2dp-1, 0x1.fffd1ap-1, 0x1.ffff7p-1, 0x1.ffffe8p-1,
+       0x1.fffffcp-1},
+      {0x1.06eba8p-3, 0x1.0f5d16p+0, 0x1.c1efcap-1, 0x1.492e44p-1, 0x1.a911fp-2, 0x1.e4653p-3, 0x1.e72372p-4,
+       0x1.b0553p-5, 0x1.529b9ep-6, 0x1.d4143ap-8, 0x1.1d8318p-9, 0x1.3360dp-11, 0x1.2408fp-13, 0x1.e9b6p-16,
+       0x1.6a5992p-18, 0x1.d93764p-21},
+      {0x1.87d2d2p-22, -0x1.0f5c8ap-2, -0x1.c1f1d6p-2, -0x1.edcae2p-2, -0x1.a90e0ep-2, -0x1.2ec2c8p-2, -0x1.6d646ap-3,
+       -0x1.7a5c4p-4, -0x1.52cffep-5, -0x1.07a3bcp-6, -0x1.62c66ep-8, -0x1.a9668p-10, -0x1.9af244p-12, -0x1.c34dc8p-14,
+       -0x1.a70848p-15, 0x1.acb3c4p-16},
+      {-0x1.812d12p-2, -0x1.3c9632p-2, -0x1.2bf66ep-3, 0x1.b6984p-6, 0x1.1b63d2p-3, 0x1.571c1ep-3, 0x1.1c2a66p-3,
+       0x1.71497ap-4, 0x1.8b0beap-5, 0x1.63efd8p-6, 0x1.119ce8p-7, 0x1.69cc2cp-9, 0x1.9db01ep-11, 0x1.9a97dcp-13,
+       0x1.62bb8p-15, 0x1.0b570ap-17},
+      {0x1.e01d1p-12, 0x1.036796p-3, 0x1.79860ap-3, 0x1.3b99a2p-3, 0x1.115c1ep-4, -0x1.fc7a78p-9, -0x1.534caap-5,
+       -0x1.728e92p-5, -0x1.eec906p-6, -0x1.fbf27ep-7, -0x1.ce5f72p-7, -0x1.81805ap-10, -0x1.648b76p-8, 0x1.ec9a8ap-10,
+       0x1.5afb12p-8, -0x1.4287cap-8},
+      {0x1.bf8aa6p-4, 0x1.459512p-4, 0x1.f9a454p-8, -0x1.a67b08p-5, -0x1.1c33acp-4, -0x1.80fd78p-5, -0x1.eac11ep-7,
+       0x1.a976e4p-8, 0x1.aa44f6p-7, 0x1.5caea6p-7, 0x1.91c68p-8, 0x1.6b377ap-9, 0x1.0ce15cp-10, 0x1.4d3d4cp-12,
+       0x1.5e2edap-14, 0x1.3aaa2ep-16},
+      {0x1.7e2a56p-8, -0x1.cda826p-6, -0x1.9ce456p-4, -0x1.5518eep-3, 0x1.b1786cp-4, -0x1.3448a6p-4, -0x1.db11dap-4,
+       -0x1.cf47e6p-4, -0x1.715c72p-3, -0x1.3e6b18p-3, 0x1.d91676p-3, -0x1.3eb3e6p-4, 0x1.7e045p-3, -0x1.7afafp-4,
+       -0x1.d3fd34p-3, 0x1.ac1f94p-3}};
+  constexpr double most = 0x1.effffep+1;  // from where erf rounds to 1 or the number before that
+  const Expr clamped = min(a, number(a, most));
+  const Expr shifter = number(a, 0x1.8p21);  // numbers around it are multiples of 1/4
+  const Expr shifted = clamped + shifter;
+  const Expr t = clamped - (shifted - shifter);
+  const auto coefficient = [&](std::size_t power) { return a.pool->lookup(powers[power], bits_of(shifted)); };
+  Expr p = coefficient(6);
+  for (std::size_t power = 5; power > 0; --power) p = fma(p, t, coefficient(power));
+  // Around 0 the polynomial is that of erf(a) - a.
+  return fma(p, t, select(a > 0.125, coefficient(0), a));
+}
+
 }  // namespace
 
 Expr erf(Expr x) {
   const Expr a = abs(x);
-  const Expr near = fma(a, erf_middle(a * a), a);
-  const Expr magnitude = select(a >= (x.dtype() == f32 ? 0.88 : 0.9), 1 - erf_tail(a), near);
+  const Expr magnitude =
+      x.dtype() == f32 ? erf_single(a) : select(a >= 0.9, 1 - erf_tail(a), fma(a, erf_middle(a * a), a));
   return named(copy_sign(magnitude, x), "erf", x);
 }
 

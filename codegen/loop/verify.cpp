@@ -246,6 +246,9 @@ class Verifier {
   void check_node(const Bitcast& e, DType dtype) const {
     demand(e.to == dtype && size_of(pool_.dtype(e.a)) == size_of(dtype), "a bitcast between different sizes");
   }
+  void check_node(const Lookup& e, DType dtype) const {
+    demand(dtype == f32 && pool_.dtype(e.index) == i32, "a lookup's index is not i32, or its number not f32");
+  }
   void check_node(const Reduce&, DType) const {}  // see check_expr
   void check_node(const Check& e, DType dtype) const {
     demand(static_cast<std::size_t>(e.check) < pool_.checks().size(), "a check without its message");

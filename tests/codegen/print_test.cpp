@@ -35,6 +35,8 @@ TEST_CASE("expressions are written infix with no more parentheses than they need
         "select(tensor0[i] == tensor1[i], max(tensor0[i], tensor2[i]), sqrt(tensor1[i]))");
   CHECK(s.text(cast(i32, s.a + s.b)) == "i32(tensor0[i] + tensor1[i])");
   CHECK(s.text(bitcast(i32, s.a) >> 23) == "bitcast_i32(tensor0[i]) >> 23");
+  CHECK(s.text(s.pool.lookup({0.5, -1}, bitcast(i32, s.a))) ==
+        "lookup(bitcast_i32(tensor0[i]), [0.5, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])");
 }
 
 TEST_CASE("indices subtract constants and multiply sums in parentheses") {

@@ -220,3 +220,26 @@ TEST_CASE("a sum joins the loop that fills what it adds up, unless it reads that
   CHECK(joined(false));
   CHECK_FALSE(joined(true));
 }
+
+TEST_CASE("what a kernel writes in whole lines and never reads may go past the caches") {
+  const auto streamed = [](Role role, std::int64_t columns, bool transposed, bool reads) {
+    Builder b;
+    const Dim n = dim("n");
+    const TensorId x = b.input(f32, {n, columns});
+    const TensorId bias = b.input(f32, {columns});
+    const TensorId out = transposed ? b.tensor(role, f32, {columns, n}) : b.tensor(role, f32, {n, columns});
+    const Index i = b.outer(n, "i");
+    const Index j = b.outer(columns, "j");
+    const std::vector<Expr> at = transposed ? std::vector<Expr>{j, i} : std::vector<Expr>{i, j};
+    const Expr value = b.load(x, {i, j}) + b.load(bias, {j});
+    b.stage().yield(reads ? value + b.load(out, at) : value, out, at);
+    b.finish_kernel();
+    return schedule_of(b).streamed == std::vector{out};
+  };
+  CHECK(streamed(Role::output, 64, false, false));
+  CHECK(streamed(Role::arena, 64, false, false));
+  CHECK_FALSE(streamed(Role::variable, 64, false, false));  // the next run reads it
+  CHECK_FALSE(streamed(Role::output, 40, false, false));    // rows begin within lines
+  CHECK_FALSE(streamed(Role::output, 64, true, false));
+  CHECK_FALSE(streamed(Role::arena, 64, false, true));
+}

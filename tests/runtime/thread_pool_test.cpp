@@ -112,6 +112,24 @@ TEST_CASE("workers that have gone to sleep are woken by the next call") {
   CHECK(tally.each_item_ran(calls));
 }
 
+TEST_CASE("a caller that went to sleep while the last piece ran is woken") {
+  ThreadPool pool(2);
+  struct Slow {
+    std::thread::id caller = std::this_thread::get_id();
+    std::atomic<int> done = 0;
+    static void chunk(const void* frame, std::int64_t, std::int64_t) {
+      auto& slow = *const_cast<Slow*>(static_cast<const Slow*>(frame));
+      // Longer than anybody spins.
+      if (std::this_thread::get_id() != slow.caller) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      ++slow.done;
+    }
+  };
+  Slow slow;
+  constexpr int calls = 50;
+  for (int call = 0; call < calls; ++call) pool.run(Slow::chunk, &slow, 2, 1);
+  CHECK(slow.done == 2 * calls);
+}
+
 TEST_CASE("two pieces run at the same time on two threads, even when the worker slept") {
   ThreadPool pool(2);
   std::this_thread::sleep_for(std::chrono::milliseconds(5));

@@ -116,6 +116,25 @@ TEST_CASE("fused multiply-adds round once and bitcasts keep bits") {
   }
 }
 
+TEST_CASE("a lookup finds one of sixteen numbers by the low bits of its index") {
+  std::array<float, 16> table{};
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = 100.0F + static_cast<float>(i);
+  const Program program = computes(i32, [&](Pool& pool, Expr x, Expr y) {
+    return std::vector{pool.lookup(table, x), pool.lookup(table, x * 5 + y)};
+  });
+  check_against_interpreter(program, {.symbols = {{1}, {33}, {500}}});
+  check_against_interpreter(program, {.symbols = {{500}}, .fill = Fill::specials});
+}
+
+TEST_CASE("a lookup works in vectors of any width") {
+  std::array<float, 16> table{};
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = 1.0F / (1.0F + static_cast<float>(i));
+  const Program program = computes(f64, [&](Pool& pool, Expr x, Expr y) {
+    return std::vector{cast(f64, pool.lookup(table, cast(i32, x * 10))) + y};
+  });
+  check_against_interpreter(program, {.symbols = {{1}, {33}, {200}}});
+}
+
 TEST_CASE("wide integer arithmetic wraps, as random bits need") {
   const Program program = computes(i64, [&](Pool& pool, Expr x, Expr y) {
     const Expr low = pool.extent(std::int64_t{0xffffffff});

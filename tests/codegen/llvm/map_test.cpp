@@ -1,3 +1,5 @@
+#include <lathe/codegen/streaming.h>
+
 #include "harness.h"
 
 using namespace lathe;
@@ -186,4 +188,19 @@ TEST_CASE("more coefficients than registers do no harm") {
     b.finish_kernel();
     check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
   }
+}
+
+TEST_CASE("large results go past the caches, and all of them arrive") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n});
+  const TensorId first = b.output(f32, {n});
+  const TensorId second = b.output(f32, {n});
+  const Index i = b.outer(n, "i");
+  b.stage()
+      .yield(b.load(x, {i}) * 3.0, first, {i})
+      .yield(select(b.load(x, {i}) > 0.0, b.load(x, {i}), b.load(x, {i}) - 1.0), second, {i});
+  b.finish_kernel();
+  const std::int64_t enough = streamed_bytes / 4;
+  check_against_interpreter(b.program, {.symbols = {{enough - 1}, {enough + 77}}});
 }

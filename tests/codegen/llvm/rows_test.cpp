@@ -1,4 +1,5 @@
 #include <lathe/codegen/schedule.h>
+#include <lathe/codegen/streaming.h>
 
 #include "harness.h"
 
@@ -178,4 +179,21 @@ TEST_CASE("a row of booleans and one of doubles share a kernel") {
   b.stage().yield(b.reduce(ReduceOp::any, {r}, b.read(mask, {r})), any, {i});
   b.finish_kernel();
   check_against_interpreter(b.program, {.symbols = each_size()});
+}
+
+TEST_CASE("rows of a large result go past the caches") {
+  constexpr std::int64_t width = 16 * 9;  // not in groups of vectors only
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, width});
+  const TensorId out = b.output(f32, {n, width});
+  const Index i = b.outer(n, "i");
+  const LocalId total = b.local(f32);
+  const Index c1 = b.axis(width, "c1");
+  b.stage().yield(b.reduce(ReduceOp::sum, {c1}, b.load(x, {i, c1})), total);
+  const Index c2 = b.axis(width, "c2");
+  b.stage({c2}).yield(b.load(x, {i, c2}) - b.read(total), out, {i, c2});
+  b.finish_kernel();
+  const std::int64_t enough = streamed_bytes / (4 * width) + 1;
+  check_against_interpreter(b.program, {.symbols = {{40}, {enough}}});
 }

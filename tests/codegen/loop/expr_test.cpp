@@ -109,6 +109,18 @@ TEST_CASE("a select with equal arms or a known condition is one of its arms") {
   CHECK(select(a.pool.constant(boolean, 0), a.i, a.j) == a.j);
 }
 
+TEST_CASE("lookups in equal tables at one index are one expression") {
+  Axes a;
+  const Expr index = cast(i32, a.i);
+  const std::array<float, 16> table = {1, 2, 3};
+  const std::array<float, 16> other = {1, 2, -3};
+  CHECK(a.pool.lookup(table, index) == a.pool.lookup(table, index));
+  CHECK(a.pool.lookup(table, index) != a.pool.lookup(other, index));
+  CHECK(a.pool.lookup(table, index) != a.pool.lookup(table, cast(i32, a.j)));
+  CHECK(a.pool.lookup(table, index).dtype() == f32);
+  CHECK_THROWS_AS(a.pool.lookup(table, a.i), std::logic_error);
+}
+
 TEST_CASE("mixed dtypes are refused") {
   Axes a;
   const Expr x = a.pool.load(TensorId{0}, f32, {a.i.id});

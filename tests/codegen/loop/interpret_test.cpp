@@ -187,6 +187,13 @@ TEST_CASE("rounding goes half to even; bits move between floats and integers unc
   CHECK(map<bool>(std::vector<bool>{true, false}, [](Expr x) { return ~x; }) == std::vector<bool>{false, true});
 }
 
+TEST_CASE("a lookup takes its index modulo 16") {
+  std::array<float, 16> table{};
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<float>(10 * i);
+  CHECK(map<float>(std::vector<std::int32_t>{0, 3, 15, 16, -1, INT32_MIN, INT32_MAX},
+                   [&](Expr x) { return x.pool->lookup(table, x); }) == std::vector<float>{0, 30, 150, 0, 150, 0, 150});
+}
+
 TEST_CASE("a contraction is one chain of fused multiply-adds in ascending order, cut every 4096 indices") {
   for (const std::int64_t length : {std::int64_t{0}, std::int64_t{1}, std::int64_t{100}, contract_chunk,
                                     contract_chunk + 1, 2 * contract_chunk + 5}) {

@@ -118,7 +118,7 @@ const Function functions[] = {
     {"tanh", loop::tanh, [](long double x) { return std::tanh(x); }, 1.5, 1.5},
     {"sigmoid", loop::sigmoid, [](long double x) { return 1 / (1 + std::exp(-x)); }, 1.7, 1.7},
     {"softplus", loop::softplus, exact_softplus, 1.7, 1.7},
-    {"erf", loop::erf, [](long double x) { return std::erf(x); }, 1.75, 1.2},
+    {"erf", loop::erf, [](long double x) { return std::erf(x); }, 1.25, 1.2},
     {"sin", loop::sin, [](long double x) { return std::sin(x); }, 0.51, 0.8},
     {"cos", loop::cos, [](long double x) { return std::cos(x); }, 0.51, 0.8},
 };

@@ -1,0 +1,171 @@
+// Kernel functions: how they cover the index space, and several points of it in step.
+#include <lathe/codegen/llvm/kernel.h>
+
+#include <algorithm>
+
+namespace lathe::emit {
+
+using namespace loop;  // the expression vocabulary is used throughout
+
+/// Of a tile's points, as many as the registers that its accumulators leave.
+int KernelEmitter::points_in_step(int width) const {
+  constexpr int registers_a_point = 6;
+  constexpr int most = 4;
+  const MachineModel& machine = module.target.machine;
+  constexpr int element_bits = 32;
+  const int registers_a_vector = std::max(1, width * element_bits / machine.vector_bits);
+  const int held = registers_.empty() ? 0 : space_.points();
+  return std::clamp((machine.vector_registers / registers_a_vector - held) / registers_a_point, 1, most);
+}
+
+int KernelEmitter::vectors_in_step(std::span<const Stage> stages, int width) {
+  constexpr int long_enough = 12;
+  int operations = 0;
+  for (const Stage& stage : stages) {
+    for (const Yield& yield : stage.yields) {
+      operations += accesses_.operations(yield.value);
+      if (streams(yield, width)) return points_in_step(width);  // they share a test of where to store
+    }
+  }
+  return operations < long_enough ? 1 : points_in_step(width);
+}
+
+/// What is computed in vectors to get a stage's values, operands first.
+std::vector<ExprId> KernelEmitter::vector_parts(const Stage& stage) {
+  std::vector<ExprId> roots;
+  for (const Yield& yield : stage.yields) roots.push_back(yield.value);
+  std::vector<ExprId> order = post_order(pool(), roots);
+  std::unordered_set<ExprId> needed(roots.begin(), roots.end());
+  for (auto id = order.rbegin(); id != order.rend(); ++id) {
+    const ExprNode& node = pool().node(*id);
+    // What an address is made of, and what a failing check reports, is computed where that is needed.
+    const bool opaque = std::holds_alternative<Load>(node) || std::holds_alternative<Local>(node) ||
+                        std::holds_alternative<Check>(node) || pool().dtype(*id) == i64 || find_packed(*id);
+    if (opaque || !needed.contains(*id)) continue;
+    const std::vector<ExprId> operands = pool().operands(*id);
+    needed.insert(operands.begin(), operands.end());
+  }
+  std::erase_if(order, [&](ExprId id) { return !needed.contains(id) || !varies(id); });
+  return order;
+}
+
+/// Takes one of `values` to each of the points that `each_point` goes to.
+void KernelEmitter::store_points(const Yield& yield, const Carried& values,
+                                 llvm::function_ref<void(llvm::function_ref<void()>)> each_point) {
+  const auto* value = values.begin();
+  if (!streams(yield, space_.width)) {
+    each_point([&] { assign(yield, *value++); });
+    return;
+  }
+  const ExprId target = accesses_.target(yield);
+  std::vector<Line> lines;
+  each_point([&] {
+    llvm::Value* made = *value++;
+    lines.push_back({target, place(target).pointer, made->getType()->isVectorTy() ? made : splat(made)});
+  });
+  store_lines(std::get<ToTensor>(yield.destination).tensor, lines);
+}
+
+void KernelEmitter::evaluate(std::span<const Stage> stages) {
+  const int points = space_.points();
+  const int in_step = space_.column ? std::min(points, points_in_step(space_.width)) : 1;
+  for (int first = 0; first < points; first += in_step) {
+    const auto each_point = [&](llvm::function_ref<void()> make) {
+      for (int point = first; point < std::min(first + in_step, points); ++point) {
+        row_ = point / space_.vectors;
+        column_ = point % space_.vectors;
+        make();
+      }
+    };
+    for (const Stage& stage : stages) {
+      if (in_step > 1) {
+        for (const ExprId id : vector_parts(stage)) each_point([&] { value(id); });
+      }
+      std::vector<Carried> values(stage.yields.size());  // of each yield: what it is at each point
+      each_point([&] {
+        for (std::size_t i = 0; i < values.size(); ++i) values[i].push_back(value(stage.yields[i].value));
+      });
+      for (std::size_t i = 0; i < values.size(); ++i) store_points(stage.yields[i], values[i], each_point);
+      forget_stored();
+    }
+  }
+  row_ = column_ = 0;
+}
+
+Carried KernelEmitter::nest(std::span<const AxisId> axes, llvm::ArrayRef<llvm::Value*> initial, NestBody body) {
+  if (axes.empty()) return body(initial);
+  return loop(number(0), extent(axes.front()), 1, initial,
+              [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> carried) {
+                bind(axes.front(), index);
+                return nest(axes.subspan(1), carried, body);
+              });
+}
+
+void KernelEmitter::nest(std::span<const AxisId> axes, llvm::function_ref<void()> body) {
+  nest(axes, {}, [&](llvm::ArrayRef<llvm::Value*>) {
+    body();
+    return Carried{};
+  });
+}
+
+Carried KernelEmitter::cover(AxisId axis, llvm::Value* begin, llvm::Value* length, int width, int most_vectors,
+                             llvm::ArrayRef<llvm::Value*> initial, NestBody body) {
+  const int row = row_;
+  const auto part = [&](llvm::Value* index, int vectors, llvm::Value* mask, llvm::ArrayRef<llvm::Value*> carried) {
+    Space space = space_;
+    space.column = axis;
+    space.width = width;
+    space.vectors = vectors;
+    space.mask = mask;
+    Carried out;
+    within(space, [&] {
+      row_ = row;
+      bind(axis, index);
+      out = body(carried);
+    });
+    return out;
+  };
+  // With a length that is known a loop is, wherever it begins.
+  const auto whole = [&](llvm::Value* from, llvm::Value* count, int vectors, llvm::ArrayRef<llvm::Value*> carried) {
+    return loop(number(0), count, std::int64_t{vectors} * width, carried,
+                [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> values) {
+                  return part(b.CreateNSWAdd(from, index), vectors, nullptr, values);
+                });
+  };
+  Carried carried(initial);
+  if (most_vectors > 1) {
+    llvm::ConstantInt* step = number(std::int64_t{most_vectors} * width);
+    llvm::Value* done = b.CreateNSWMul(b.CreateUDiv(length, step), step);
+    carried = whole(begin, done, most_vectors, carried);
+    llvm::Value* rest = b.CreateNSWSub(length, done);
+    if (const auto* known = llvm::dyn_cast<llvm::ConstantInt>(rest); known && known->getSExtValue() >= 2 * width) {
+      const auto vectors = static_cast<int>(known->getSExtValue() / width);
+      carried = part(b.CreateNSWAdd(begin, done), vectors, nullptr, carried);
+      done = b.CreateNSWAdd(done, number(std::int64_t{vectors} * width));
+    }
+    begin = b.CreateNSWAdd(begin, done);
+    length = b.CreateNSWSub(length, done);
+  }
+  llvm::Value* count = b.CreateAnd(length, number(-std::int64_t{width}));
+  llvm::Value* middle = b.CreateNSWAdd(begin, count);
+  carried = whole(begin, count, 1, carried);
+  llvm::Value* rest = b.CreateSub(length, count);
+  return when(b.CreateICmpNE(rest, number(0)), carried, [&] {
+    llvm::SmallVector<llvm::Constant*> lanes;
+    for (int lane = 0; lane < width; ++lane) lanes.push_back(b.getInt32(static_cast<unsigned>(lane)));
+    llvm::Value* lanes_left = b.CreateTrunc(rest, b.getInt32Ty());
+    llvm::Value* mask = b.CreateICmpULT(llvm::ConstantVector::get(lanes),
+                                        b.CreateVectorSplat(static_cast<unsigned>(width), lanes_left));
+    return part(middle, 1, mask, carried);
+  });
+}
+
+void KernelEmitter::cover(AxisId axis, llvm::Value* begin, llvm::Value* length, int width, int most_vectors,
+                          llvm::function_ref<void()> body) {
+  cover(axis, begin, length, width, most_vectors, {}, [&](llvm::ArrayRef<llvm::Value*>) {
+    body();
+    return Carried{};
+  });
+}
+
+}  // namespace lathe::emit

@@ -1,0 +1,105 @@
+// Kernel functions: asking for memory ahead of time, and storing past the caches.
+#include <lathe/codegen/llvm/kernel.h>
+
+#include <algorithm>
+
+#include <llvm/IR/IntrinsicsX86.h>
+#include <llvm/TargetParser/Triple.h>
+
+#include <lathe/codegen/streaming.h>
+
+namespace lathe::emit {
+
+using namespace loop;  // the expression vocabulary is used throughout
+
+namespace {
+
+constexpr std::int64_t line_bytes = 64;
+
+}  // namespace
+
+void KernelEmitter::prefetch(ExprId access, llvm::Value* length) {
+  const DType dtype = pool().dtype(access);
+  llvm::Value* first = first_element(access, accesses_.flat(access));
+  loop(number(0), length, 64 / static_cast<std::int64_t>(size_of(dtype)),
+       [&](llvm::Value* offset) { prefetch(b.CreateInBoundsGEP(module.memory_type(dtype), first, offset)); });
+}
+
+void KernelEmitter::prefetch_ahead(std::span<const ExprId> roots) {
+  if (streamed_.empty() || space_.mask) return;
+  constexpr std::int64_t bytes_ahead = 8192;  // past the end of a page, where the hardware's prefetchers stop
+  for (const ExprId load : loads_of(pool(), roots)) {
+    if (accesses_.step(load, *space_.column) != Dim(1) || accesses_.facts(load).reads_stored) continue;
+    for (column_ = 0; column_ < space_.vectors; ++column_) {
+      prefetch(b.CreateGEP(b.getInt8Ty(), place(load).pointer, number(bytes_ahead)));
+    }
+    column_ = 0;
+  }
+}
+
+void KernelEmitter::prefetch(llvm::Value* at) {
+  constexpr std::uint32_t read = 0;
+  constexpr std::uint32_t keep = 3;
+  constexpr std::uint32_t data = 1;
+  b.CreateIntrinsic(llvm::Intrinsic::prefetch, {module.pointer_type()},
+                    {at, b.getInt32(read), b.getInt32(keep), b.getInt32(data)});
+}
+
+/// Whether vectors of `width` elements that `yield` stores are lines that may go past the caches.
+bool KernelEmitter::streams(const Yield& yield, int width) const {
+  const auto* to = std::get_if<ToTensor>(&yield.destination);
+  if (!to || space_.mask ||
+      width * static_cast<std::int64_t>(size_of(accesses_.pool().dtype(yield.value))) != line_bytes)
+    return false;
+  return std::find(streamed_.begin(), streamed_.end(), to->tensor) != streamed_.end();
+}
+
+/// Stores whole lines, past the caches if there are many of them.
+void KernelEmitter::store_lines(TensorId tensor, std::span<const Line> lines) {
+  branch(
+      goes_past_caches(tensor),
+      [&] {
+        auto* one = llvm::ConstantAsMetadata::get(b.getInt32(1));
+        for (const auto& [access, pointer, value] : lines) {
+          llvm::Instruction* stored = b.CreateAlignedStore(value, pointer, llvm::Align(line_bytes));
+          stored->setMetadata(llvm::LLVMContext::MD_nontemporal, llvm::MDNode::get(module.context, {one}));
+          annotate(stored, access);
+        }
+      },
+      [&] {
+        for (const auto& [access, pointer, value] : lines) {
+          const llvm::Align align(size_of(pool().dtype(access)));
+          annotate(b.CreateAlignedStore(value, pointer, align), access);
+        }
+      });
+}
+
+/// Whether this run's tensor is large, and lines of it are lines of memory.
+llvm::Value* KernelEmitter::goes_past_caches(TensorId id) {
+  auto [at, fresh] = past_caches_.emplace(id, nullptr);
+  if (fresh) {
+    llvm::Value* base = tensor(id);
+    at->second = in_entry([&] {
+      const TensorType& type = module.program.tensor(id).type;
+      llvm::Value* bytes = dim(bytes_of(type));
+      llvm::Value* low = b.CreateAnd(b.CreatePtrToInt(base, b.getInt64Ty()), number(line_bytes - 1));
+      return b.CreateAnd(b.CreateICmpSGE(bytes, number(streamed_bytes)), b.CreateICmpEQ(low, number(0)));
+    });
+  }
+  return at->second;
+}
+
+/// What went past the caches must be there before another thread is told that it is.
+void KernelEmitter::finish() {
+  if (llvm::Triple(module.module.getTargetTriple()).isX86()) {
+    for (const auto& [tensor, condition] : past_caches_) {
+      when(condition, {}, [&] {
+        b.CreateIntrinsic(llvm::Intrinsic::x86_sse_sfence, {}, {});
+        return Carried{};
+      });
+    }
+  }
+  finish_with_return();
+}
+
+}  // namespace lathe::emit
