@@ -344,4 +344,11 @@ llvm::Value* Arithmetic::combine(ReduceOp op, DType dtype, llvm::Value* a, llvm:
   return a;
 }
 
+llvm::Value* Arithmetic::combine_two(ReduceOp op, llvm::Value* lanes, llvm::Value* first, llvm::Value* second) {
+  const BinaryOp compares = op == ReduceOp::max ? BinaryOp::gt : BinaryOp::lt;
+  llvm::Value* out = lanes;
+  for (llvm::Value* value : {first, second}) out = b_.CreateSelect(compare(compares, f32, value, out), value, out);
+  return b_.CreateSelect(b_.CreateFCmpUNO(first, second), llvm::ConstantFP::getNaN(out->getType()), out);
+}
+
 }  // namespace lathe::emit

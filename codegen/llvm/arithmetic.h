@@ -25,6 +25,8 @@ class Arithmetic {
   /// What a reduction's lane starts from, and how it takes in a value. Not for contractions.
   llvm::Constant* neutral(loop::ReduceOp op, DType dtype);
   llvm::Value* combine(loop::ReduceOp op, DType dtype, llvm::Value* a, llvm::Value* b);
+  /// The same for two values of a maximum or minimum of floats, one after the other, with one look for NaN at both.
+  llvm::Value* combine_two(loop::ReduceOp op, llvm::Value* lanes, llvm::Value* first, llvm::Value* second);
 
  private:
   llvm::Value* join(llvm::ArrayRef<llvm::Value*> parts);

@@ -213,11 +213,21 @@ llvm::Value* KernelEmitter::no_lanes(const Reduce& reduce, DType dtype) {
 
 /// The lanes after the vectors of elements at hand.
 llvm::Value* KernelEmitter::take_in(const Reduce& reduce, DType dtype, llvm::Value* lanes) {
-  for (column_ = 0; column_ < space_.vectors; ++column_) {
-    llvm::Value* next = arithmetic_.combine(reduce.op, dtype, lanes, vector(reduce.a));
-    lanes = space_.mask ? b.CreateSelect(space_.mask, next, lanes) : next;
+  const auto element = [&](int column) {
+    column_ = column;
+    llvm::Value* made = vector(reduce.a);
+    column_ = 0;
+    return made;
+  };
+  if (space_.mask) {
+    return b.CreateSelect(space_.mask, arithmetic_.combine(reduce.op, dtype, lanes, element(0)), lanes);
   }
-  column_ = 0;
+  int column = 0;
+  const bool in_pairs = is_float(dtype) && (reduce.op == ReduceOp::max || reduce.op == ReduceOp::min);
+  for (; in_pairs && column + 1 < space_.vectors; column += 2) {
+    lanes = arithmetic_.combine_two(reduce.op, lanes, element(column), element(column + 1));
+  }
+  for (; column < space_.vectors; ++column) lanes = arithmetic_.combine(reduce.op, dtype, lanes, element(column));
   return lanes;
 }
 

@@ -1,3 +1,4 @@
+#include <lathe/codegen/loop/math.h>
 #include <lathe/codegen/schedule.h>
 #include <lathe/codegen/streaming.h>
 
@@ -196,4 +197,26 @@ TEST_CASE("rows of a large result go past the caches") {
   b.finish_kernel();
   const std::int64_t enough = streamed_bytes / (4 * width) + 1;
   check_against_interpreter(b.program, {.symbols = {{40}, {enough}}});
+}
+
+TEST_CASE("vectors in step take in what the ones before left, NaN too") {
+  for (const ReduceOp op : {ReduceOp::max, ReduceOp::min, ReduceOp::sum}) {
+    for (const std::int64_t width : {16 * 4, 16 * 6 + 5, 16 * 7}) {
+      Builder b;
+      const Dim n = dim("n");
+      const TensorId x = b.input(f32, {n, width});
+      const TensorId out = b.output(f32, {n, width});
+      const Index i = b.outer(n, "i");
+      const LocalId extreme = b.local(f32);
+      const Index c1 = b.axis(width, "c1");
+      b.stage().yield(b.reduce(op, {c1}, b.load(x, {i, c1})), extreme);
+      const Index c2 = b.axis(width, "c2");
+      b.stage({c2}).yield(exp(b.load(x, {i, c2}) - b.read(extreme)) + b.load(x, {i, c2}), out, {i, c2});
+      b.finish_kernel();
+      const Kernel& kernel = std::get<Kernel>(b.program.steps.front());
+      CHECK(schedule(b.program, kernel, machine_model(InstructionSet::avx512)).ahead.has_value());
+      check_against_interpreter(b.program, {.symbols = {{0}, {1}, {9}}, .portable = false});
+      check_against_interpreter(b.program, {.symbols = {{40}}, .fill = Fill::specials, .portable = false});
+    }
+  }
 }
