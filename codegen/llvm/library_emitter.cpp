@@ -49,10 +49,10 @@ llvm::Function* LibraryEmitter::emit_chunk() {
   auto* nothing = llvm::Type::getVoidTy(context());
   llvm::Function* function = make_function("lathe_chunk", nothing, {pointer(), i64, i64}, false);
   WrapperBody body(function, is_x86);
-  llvm::Value* chunk = body.load_pointer(function->getArg(0), 0);
-  llvm::Value* frame = body.load_pointer(function->getArg(0), 8);
+  llvm::Value* frame = function->getArg(0);
+  llvm::Value* kernel = body.load_pointer(frame, 0);
   llvm::Value* mode = body.enter_mode();
-  body.b.CreateCall(llvm::FunctionType::get(nothing, {pointer(), i64, i64}, false), chunk,
+  body.b.CreateCall(llvm::FunctionType::get(nothing, {pointer(), i64, i64}, false), kernel,
                     {frame, function->getArg(1), function->getArg(2)});
   body.leave_mode(mode);
   body.b.CreateRetVoid();
@@ -68,12 +68,11 @@ llvm::Function* LibraryEmitter::emit_parallel_for() {
       make_function("lathe_parallel_for", nothing, {pointer(), pointer(), pointer(), i64, i64}, false);
   WrapperBody body(function, is_x86);
   llvm::Value* call = function->getArg(0);
-  llvm::Value* both = body.stack(16, "chunk_and_frame");
-  body.b.CreateStore(function->getArg(1), body.at(both, 0));
-  body.b.CreateStore(function->getArg(2), body.at(both, 8));
+  llvm::Value* frame = function->getArg(2);
+  body.b.CreateStore(function->getArg(1), frame);
   body.b.CreateCall(
       type, body.load_pointer(call, call_layout::parallel_for),
-      {body.load_pointer(call, call_layout::context), chunk, both, function->getArg(3), function->getArg(4)});
+      {body.load_pointer(call, call_layout::context), chunk, frame, function->getArg(3), function->getArg(4)});
   body.b.CreateRetVoid();
   return function;
 }
