@@ -1,5 +1,9 @@
 #include <lathe/codegen/llvm/function.h>
 
+#include <llvm/TargetParser/Triple.h>
+
+#include <lathe/codegen/llvm/float_mode.h>
+
 namespace lathe::emit {
 
 FunctionEmitter::FunctionEmitter(ModuleEmitter& module_, llvm::Function* function_)
@@ -20,6 +24,23 @@ llvm::AllocaInst* FunctionEmitter::stack_array(llvm::Type* type, std::uint64_t c
   llvm::AllocaInst* made = b.CreateAlloca(llvm::ArrayType::get(type, count), nullptr, name);
   made->setAlignment(llvm::Align(64));
   return made;
+}
+
+// Blocks of their own keep what computes apart from the changes of mode; the memory of the function stays in the first.
+void FunctionEmitter::finish_in_own_mode() {
+  const bool is_x86 = llvm::Triple(module.module.getTargetTriple()).isX86();
+  auto* enter = llvm::BasicBlock::Create(module.context, "enter", function, entry_);
+  auto* leave = new_block("leave");
+  b.CreateBr(leave);
+  b.SetInsertPoint(enter);
+  for (llvm::Instruction& instruction : llvm::make_early_inc_range(*entry_)) {
+    if (llvm::isa<llvm::AllocaInst>(instruction)) instruction.moveBefore(*enter, enter->end());
+  }
+  llvm::Value* before = enter_float_mode(b, is_x86);
+  b.CreateBr(entry_);
+  b.SetInsertPoint(leave);
+  leave_float_mode(b, before, is_x86);
+  b.CreateRetVoid();
 }
 
 llvm::Value* FunctionEmitter::dim(const Dim& dim) {

@@ -46,6 +46,8 @@ class FunctionEmitter {
   }
   llvm::AllocaInst* stack_array(llvm::Type* type, std::uint64_t count, const char* name);
   void finish_with_return() { b.CreateRetVoid(); }
+  /// The same, in the contract's floating-point mode from the first instruction on, whatever thread calls.
+  void finish_in_own_mode();
 
   ModuleEmitter& module;
   llvm::Function* function;

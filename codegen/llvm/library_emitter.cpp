@@ -10,11 +10,6 @@
 
 namespace lathe::emit {
 
-llvm::Function* LibraryEmitter::parallel_for() {
-  if (!parallel_for_) parallel_for_ = emit_parallel_for();
-  return parallel_for_;
-}
-
 llvm::Function* LibraryEmitter::cpu_level() {
   if (!cpu_level_) cpu_level_ = emit_cpu_level(emitter_);
   return cpu_level_;
@@ -43,40 +38,6 @@ llvm::Constant* LibraryEmitter::nothing() {
   return empty_;
 }
 
-// The host's threads have modes of their own, so every chunk sets the mode.
-llvm::Function* LibraryEmitter::emit_chunk() {
-  auto* i64 = llvm::Type::getInt64Ty(context());
-  auto* nothing = llvm::Type::getVoidTy(context());
-  llvm::Function* function = make_function("lathe_chunk", nothing, {pointer(), i64, i64}, false);
-  WrapperBody body(function, is_x86);
-  llvm::Value* frame = function->getArg(0);
-  llvm::Value* kernel = body.load_pointer(frame, 0);
-  llvm::Value* mode = body.enter_mode();
-  body.b.CreateCall(llvm::FunctionType::get(nothing, {pointer(), i64, i64}, false), kernel,
-                    {frame, function->getArg(1), function->getArg(2)});
-  body.leave_mode(mode);
-  body.b.CreateRetVoid();
-  return function;
-}
-
-llvm::Function* LibraryEmitter::emit_parallel_for() {
-  auto* i64 = llvm::Type::getInt64Ty(context());
-  auto* nothing = llvm::Type::getVoidTy(context());
-  llvm::Function* chunk = emit_chunk();
-  auto* type = llvm::FunctionType::get(nothing, {pointer(), pointer(), pointer(), i64, i64}, false);
-  llvm::Function* function =
-      make_function("lathe_parallel_for", nothing, {pointer(), pointer(), pointer(), i64, i64}, false);
-  WrapperBody body(function, is_x86);
-  llvm::Value* call = function->getArg(0);
-  llvm::Value* frame = function->getArg(2);
-  body.b.CreateStore(function->getArg(1), frame);
-  body.b.CreateCall(
-      type, body.load_pointer(call, call_layout::parallel_for),
-      {body.load_pointer(call, call_layout::context), chunk, frame, function->getArg(3), function->getArg(4)});
-  body.b.CreateRetVoid();
-  return function;
-}
-
 // const char* (int code). One text and the places in it, which need no relocation.
 void LibraryEmitter::emit_message() {
   auto* i32 = llvm::Type::getInt32Ty(context());
@@ -96,7 +57,7 @@ void LibraryEmitter::emit_message() {
   auto* table = new llvm::GlobalVariable(module(), offsets->getType(), true, llvm::GlobalValue::InternalLinkage,
                                          offsets, "lathe_message_places");
   llvm::Function* function = make_function(library.name + "_message", pointer(), {i32}, true);
-  WrapperBody body(function, is_x86);
+  WrapperBody body(function);
   const auto last = static_cast<std::uint32_t>(places.size() - 1);
   llvm::Value* code = body.b.CreateBinaryIntrinsic(llvm::Intrinsic::umin, function->getArg(0), body.b.getInt32(last));
   llvm::Value* place =
@@ -107,7 +68,7 @@ void LibraryEmitter::emit_message() {
 void LibraryEmitter::emit_number(const std::string& name, std::uint64_t value) {
   auto* i64 = llvm::Type::getInt64Ty(context());
   llvm::Function* function = make_function(name, i64, {}, true);
-  WrapperBody body(function, is_x86);
+  WrapperBody body(function);
   body.b.CreateRet(body.b.getInt64(value));
 }
 
@@ -119,7 +80,7 @@ void LibraryEmitter::emit_variable(const LibraryVariable& variable) {
     llvm::Function* function =
         make_function(fmt::format("{}_{}_{}", library.name, import ? "import" : "export", variable.identifier), i32,
                       {pointer(), pointer()}, true);
-    WrapperBody body(function, is_x86);
+    WrapperBody body(function);
     llvm::Value* state = function->getArg(0);
     llvm::Value* values = function->getArg(1);
     const std::int64_t bytes = bytes_of(variable.type).constant();

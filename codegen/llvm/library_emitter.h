@@ -44,8 +44,6 @@ class LibraryEmitter {
     return emitter_.make_function(name, result, parameters, visible);
   }
   llvm::Function* copy() { return emitter_.copy(); }
-  /// abi::ParallelFor around the host's: context is its lathe_call.
-  llvm::Function* parallel_for();
   /// i32 (): the level of this CPU.
   llvm::Function* cpu_level();
   /// The codes of a function's checks start here.
@@ -55,15 +53,12 @@ class LibraryEmitter {
   llvm::Constant* nothing();
 
  private:
-  llvm::Function* emit_chunk();
-  llvm::Function* emit_parallel_for();
   void emit_message();
   void emit_number(const std::string& name, std::uint64_t value);
   void emit_variable(const LibraryVariable& variable);
 
   Program nothing_;
   ModuleEmitter emitter_;
-  llvm::Function* parallel_for_ = nullptr;
   llvm::Function* cpu_level_ = nullptr;
   llvm::Constant* empty_ = nullptr;
 };

@@ -31,10 +31,8 @@ struct ModuleEmitter {
   /// void (to, from, bytes): of memory that is the same or apart.
   llvm::Function* copy();
 
-  // What a frame holds. Slot 0 is left to what stands between the program and the host's threads: a library keeps the
-  // kernel that the chunks are of there, in a line that every thread reads in any case.
-  unsigned tensor_slot(loop::TensorId id) const { return 1 + static_cast<unsigned>(id); }
-  unsigned symbol_slot(std::size_t index) const { return static_cast<unsigned>(1 + program.tensors.size() + index); }
+  unsigned tensor_slot(loop::TensorId id) const { return static_cast<unsigned>(id); }
+  unsigned symbol_slot(std::size_t index) const { return static_cast<unsigned>(program.tensors.size() + index); }
   unsigned failure_slot() const { return symbol_slot(program.symbols.size()); }
   unsigned alone_slot() const { return failure_slot() + 1; }
   unsigned frame_slots() const { return alone_slot() + 1; }

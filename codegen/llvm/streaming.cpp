@@ -99,7 +99,12 @@ void KernelEmitter::finish() {
       });
     }
   }
-  finish_with_return();
+  // A library's kernels run on threads of the host's, which have modes of their own.
+  if (module.standalone) {
+    finish_in_own_mode();
+  } else {
+    finish_with_return();
+  }
 }
 
 }  // namespace lathe::emit

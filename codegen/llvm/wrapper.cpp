@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <lathe/codegen/abi.h>
+#include <lathe/codegen/llvm/float_mode.h>
 #include <lathe/codegen/llvm/library_emitter.h>
 #include <lathe/codegen/llvm/wrapper_body.h>
 #include <lathe/graph/error.h>
@@ -77,7 +78,7 @@ class FunctionWrapper {
     for (std::size_t i = 0; i < f_.parameters.size(); ++i) {
       function_->getArg(static_cast<unsigned>(i))->setName(f_.parameters[i].name);
     }
-    WrapperBody body(function_, library_.is_x86);
+    WrapperBody body(function_);
     check(body);
     run(body);
   }
@@ -110,7 +111,7 @@ class FunctionWrapper {
     auto* i64 = llvm::Type::getInt64Ty(library_.context());
     const std::vector<llvm::Type*> types(f_.sizes.size(), i64);
     llvm::Function* function = library_.make_function(f_.name + "_arena_bytes", i64, types, true);
-    WrapperBody body(function, library_.is_x86);
+    WrapperBody body(function);
     SizeEmitter emitter(body, sizes([&](std::size_t i) { return function->getArg(static_cast<unsigned>(i)); }));
     llvm::Value* result = emitter.bytes(f_.arena_bytes);
     body.b.CreateRet(body.b.CreateSelect(emitter.bad(), body.number(-1), result));
@@ -204,23 +205,22 @@ class FunctionWrapper {
     set(offsetof(abi::Arguments, symbols), array(body, "symbols", symbols_, [](llvm::Value* value) { return value; }));
     set(offsetof(abi::Arguments, arena), pointer(Kind::arena));
     set(offsetof(abi::Arguments, parallel_for), null);
-    set(offsetof(abi::Arguments, parallel_context), call);
+    set(offsetof(abi::Arguments, parallel_context), null);
     set(offsetof(abi::Arguments, host), null);
     set(offsetof(abi::Arguments, host_context), null);
     set(offsetof(abi::Arguments, failure), failure);
     set(offsetof(abi::Arguments, ticks), null);
     body.when(body.b.CreateIsNotNull(call), [&] {
-      llvm::Value* threads = body.load_pointer(call, call_layout::parallel_for);
-      set(offsetof(abi::Arguments, parallel_for),
-          body.b.CreateSelect(body.b.CreateIsNull(threads), null, library_.parallel_for()));
+      set(offsetof(abi::Arguments, parallel_for), body.load_pointer(call, call_layout::parallel_for));
+      set(offsetof(abi::Arguments, parallel_context), body.load_pointer(call, call_layout::context));
     });
     body.b.CreateStore(body.number(abi::no_check), body.at(failure, offsetof(abi::Failure, check)));
 
     llvm::Value* entry = choose_entry(body);
-    llvm::Value* mode = body.enter_mode();
+    llvm::Value* mode = enter_float_mode(body.b, library_.is_x86);
     auto* type = llvm::FunctionType::get(body.b.getInt32Ty(), {library_.pointer()}, false);
     llvm::Value* failed = body.b.CreateCall(type, entry, {arguments});
-    body.leave_mode(mode);
+    leave_float_mode(body.b, mode, library_.is_x86);
     body.return_if(body.b.CreateICmpEQ(failed, body.b.getInt32(0)), body.b.getInt32(0));
     report(body, call, failure);
   }

@@ -1,12 +1,9 @@
 #include <lathe/codegen/llvm/wrapper_body.h>
 
-#include <llvm/IR/IntrinsicsAArch64.h>
-#include <llvm/IR/IntrinsicsX86.h>
-
 namespace lathe::emit {
 
-WrapperBody::WrapperBody(llvm::Function* function, bool is_x86)
-    : b(llvm::BasicBlock::Create(function->getContext(), "entry", function)), function_(function), is_x86_(is_x86) {}
+WrapperBody::WrapperBody(llvm::Function* function)
+    : b(llvm::BasicBlock::Create(function->getContext(), "entry", function)), function_(function) {}
 
 llvm::Value* WrapperBody::at(llvm::Value* base, std::uint64_t offset_bytes) {
   return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), base, offset_bytes);
@@ -56,26 +53,6 @@ void WrapperBody::refuse_misaligned(llvm::Value* pointer, std::int64_t alignment
   if (alignment == 1) return;
   llvm::Value* low = b.CreateAnd(b.CreatePtrToInt(pointer, b.getInt64Ty()), number(alignment - 1));
   refuse_if(b.CreateICmpNE(low, number(0)), LibraryError::misaligned);
-}
-
-llvm::Value* WrapperBody::enter_mode() {
-  if (!is_x86_) {
-    llvm::Value* before = b.CreateIntrinsic(b.getInt64Ty(), llvm::Intrinsic::aarch64_get_fpcr, {});
-    b.CreateIntrinsic(llvm::Intrinsic::aarch64_set_fpcr, {}, {number(1 << 24)});  // FZ
-    return before;
-  }
-  llvm::AllocaInst* before = stack(8, "mode");
-  b.CreateIntrinsic(llvm::Intrinsic::x86_sse_stmxcsr, {}, {before});
-  llvm::Value* own = at(before, 4);
-  b.CreateStore(b.getInt32(0x9fc0), own);  // FTZ, DAZ, and all exceptions masked
-  b.CreateIntrinsic(llvm::Intrinsic::x86_sse_ldmxcsr, {}, {own});
-  return before;
-}
-
-void WrapperBody::leave_mode(llvm::Value* before) {
-  const llvm::Intrinsic::ID x86 = llvm::Intrinsic::x86_sse_ldmxcsr;
-  const llvm::Intrinsic::ID arm = llvm::Intrinsic::aarch64_set_fpcr;
-  b.CreateIntrinsic(is_x86_ ? x86 : arm, {}, {before});
 }
 
 }  // namespace lathe::emit

@@ -12,7 +12,7 @@ namespace lathe::emit {
 /// A C function under construction: straight code with early returns.
 class WrapperBody {
  public:
-  WrapperBody(llvm::Function* function, bool is_x86);
+  explicit WrapperBody(llvm::Function* function);
 
   llvm::ConstantInt* number(std::int64_t value) { return b.getInt64(static_cast<std::uint64_t>(value)); }
   llvm::Value* at(llvm::Value* base, std::uint64_t offset_bytes);
@@ -26,16 +26,10 @@ class WrapperBody {
   void refuse_if(llvm::Value* condition, LibraryError code);
   void refuse_misaligned(llvm::Value* pointer, std::int64_t alignment);
 
-  /// Sets the numerics contract's mode of the floating-point unit: subnormals are zeros, nothing traps, rounding to
-  /// nearest, whatever the host uses. Gives the host's mode, for leave_mode().
-  llvm::Value* enter_mode();
-  void leave_mode(llvm::Value* before);
-
   llvm::IRBuilder<> b;
 
  private:
   llvm::Function* function_;
-  bool is_x86_;
 };
 
 }  // namespace lathe::emit
