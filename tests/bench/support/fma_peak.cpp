@@ -48,7 +48,8 @@ __attribute__((target("avx2,fma"))) float run_avx2(float factor, float summand) 
   return _mm256_cvtss_f32(total);
 }
 
-/// The best of several timings of `run`, which does `operations` and returns something to keep.
+/// The best of many timings of `run`, which does `operations` and returns something to keep: for long enough that the
+/// system gives threads that began on one CPU a CPU each.
 double measure(float (*run)(float, float), double operations) {
   using Clock = std::chrono::steady_clock;
   double best = 0;
@@ -56,8 +57,8 @@ double measure(float (*run)(float, float), double operations) {
   volatile float factor = 0.999F;
   volatile float summand = 0.001F;
   volatile float kept = 0;
-  constexpr int repeats = 20;
-  for (int repeat = 0; repeat < repeats; ++repeat) {
+  constexpr auto long_enough = std::chrono::milliseconds(50);
+  for (const auto begin = Clock::now(); Clock::now() - begin < long_enough;) {
     const auto start = Clock::now();
     kept = run(factor, summand);
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
