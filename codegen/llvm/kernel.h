@@ -210,6 +210,7 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* splat(llvm::Value* scalar);
   llvm::Value* sum(const loop::Affine& affine);
   int points_in_step(int width) const;
+  llvm::Value* first_lanes(llvm::Value* count, int width);
   std::vector<loop::ExprId> vector_parts(const loop::Stage& stage);
   llvm::Value* axis_index(loop::AxisId axis);
 

@@ -185,28 +185,49 @@ void KernelEmitter::make_lines(const Reduce& reduce, ExprId operand, AxisId colu
   packed_.push_back(packed);
 }
 
-/// Indices [begin, end) of the last reduced axis: as many of the block as make a vector, and at once the steps of the
-/// sum that take them, which hide what it costs.
+/// Indices [begin, end) of the last reduced axis, as many at a time as make a vector: first the next vector of the
+/// block is made, and then the steps of the sum take this one. They hide what making costs, and the time until what was
+/// made can be read. So the loop begins a vector early, with nothing to take.
 Carried KernelEmitter::with_block(const Packed& block, llvm::Value* begin, llvm::Value* end,
                                   llvm::ArrayRef<llvm::Value*> initial, NestBody step) {
   const AxisId last = block.axes.back();
   const Space tile = space_;
   const int width = reduce_lanes(pool().dtype(block.operand));
-  return cover(last, begin, b.CreateNSWSub(end, begin), width, 1, initial, [&](llvm::ArrayRef<llvm::Value*> carried) {
-    llvm::Value* from = bound(last);
-    llvm::Value* to = space_.mask ? end : b.CreateNSWAdd(from, number(width));
-    when(block_is_new_, {}, [&] {
-      fill_block(block);
+  const auto make = [&](llvm::Value* condition, llvm::Value* index, llvm::Value* mask) {
+    when(b.CreateAnd(block_is_new_, condition), {}, [&] {
+      Space along = tile;
+      along.column = last;
+      along.width = width;
+      along.vectors = 1;
+      along.mask = mask;
+      within(along, [&] {
+        bind(last, index);
+        fill_block(block);
+      });
       return Carried{};
     });
-    Carried out;
-    within(tile, [&] {
-      out = loop(from, to, 1, carried, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> accumulators) {
-        bind(last, index);
-        return step(accumulators);
-      });
+  };
+  const auto take = [&](llvm::Value* from, llvm::Value* to, llvm::ArrayRef<llvm::Value*> carried) {
+    return loop(from, to, 1, carried, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> accumulators) {
+      bind(last, index);
+      return step(accumulators);
     });
-    return out;
+  };
+  llvm::Value* length = b.CreateNSWSub(end, begin);
+  llvm::Value* whole = b.CreateAnd(length, number(-std::int64_t{width}));
+  llvm::Value* whole_end = b.CreateNSWAdd(begin, whole);
+  const auto vector = [&](llvm::Value* offset, llvm::ArrayRef<llvm::Value*> carried) {
+    llvm::Value* from = b.CreateNSWAdd(begin, b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, offset, number(0)));
+    llvm::Value* next = b.CreateNSWAdd(offset, number(width));
+    llvm::Value* to = b.CreateNSWAdd(begin, next);
+    make(b.CreateICmpSLT(next, whole), to, nullptr);
+    return take(from, to, carried);
+  };
+  const Carried carried = loop(number(-std::int64_t{width}), whole, width, initial, vector);
+  llvm::Value* rest = b.CreateNSWSub(length, whole);
+  return when(b.CreateICmpNE(rest, number(0)), carried, [&] {
+    make(b.getTrue(), whole_end, first_lanes(rest, width));
+    return take(whole_end, end, carried);
   });
 }
 

@@ -150,14 +150,16 @@ Carried KernelEmitter::cover(AxisId axis, llvm::Value* begin, llvm::Value* lengt
   llvm::Value* middle = b.CreateNSWAdd(begin, count);
   carried = whole(begin, count, 1, carried);
   llvm::Value* rest = b.CreateSub(length, count);
-  return when(b.CreateICmpNE(rest, number(0)), carried, [&] {
-    llvm::SmallVector<llvm::Constant*> lanes;
-    for (int lane = 0; lane < width; ++lane) lanes.push_back(b.getInt32(static_cast<unsigned>(lane)));
-    llvm::Value* lanes_left = b.CreateTrunc(rest, b.getInt32Ty());
-    llvm::Value* mask = b.CreateICmpULT(llvm::ConstantVector::get(lanes),
-                                        b.CreateVectorSplat(static_cast<unsigned>(width), lanes_left));
-    return part(middle, 1, mask, carried);
-  });
+  return when(b.CreateICmpNE(rest, number(0)), carried,
+              [&] { return part(middle, 1, first_lanes(rest, width), carried); });
+}
+
+/// The mask of the first `count` lanes of `width`.
+llvm::Value* KernelEmitter::first_lanes(llvm::Value* count, int width) {
+  llvm::SmallVector<llvm::Constant*> lanes;
+  for (int lane = 0; lane < width; ++lane) lanes.push_back(b.getInt32(static_cast<unsigned>(lane)));
+  llvm::Value* all = b.CreateVectorSplat(static_cast<unsigned>(width), b.CreateTrunc(count, b.getInt32Ty()));
+  return b.CreateICmpULT(llvm::ConstantVector::get(lanes), all);
 }
 
 void KernelEmitter::cover(AxisId axis, llvm::Value* begin, llvm::Value* length, int width, int most_vectors,
