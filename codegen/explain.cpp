@@ -82,8 +82,7 @@ class KernelCost {
   }
 
   void count(const Stage& stage, double all) {
-    std::vector<ExprId> roots;
-    for (const Yield& yield : stage.yields) roots.push_back(yield.value);
+    const std::vector<ExprId> roots = values_of({&stage, 1});
     for (const ExprId id : post_order(pool_, roots)) {
       if (std::holds_alternative<Load>(pool_.node(id))) touch(id, loaded_);
     }

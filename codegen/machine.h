@@ -1,8 +1,13 @@
 #pragma once
 
+#include <cstdint>
+
 #include <lathe/codegen/instruction_set.h>
 
 namespace lathe {
+
+/// Bytes of a line of the caches, on every CPU that there is code for.
+inline constexpr std::int64_t cache_line_bytes = 64;
 
 /// What schedules may assume of a CPU. It decides how kernels run, never what they compute.
 struct MachineModel {

@@ -108,4 +108,8 @@ void plan_memory(Program& program) {
   program.arena_bytes = offset;
 }
 
+bool share_memory(const ProgramTensor& x, const ProgramTensor& y) {
+  return x.role == Role::arena && y.role == Role::arena && x.arena_offset_bytes == y.arena_offset_bytes;
+}
+
 }  // namespace lathe

@@ -202,6 +202,14 @@ constexpr std::int64_t packed_blocks = 16;
 
 }  // namespace
 
+std::vector<ExprId> values_of(std::span<const Stage> stages) {
+  std::vector<ExprId> out;
+  for (const Stage& stage : stages) {
+    for (const Yield& yield : stage.yields) out.push_back(yield.value);
+  }
+  return out;
+}
+
 std::vector<ExprId> loads_of(const Pool& pool, std::span<const ExprId> roots) {
   std::vector<ExprId> loads = post_order(pool, roots);
   std::erase_if(loads, [&](ExprId id) { return !std::holds_alternative<Load>(pool.node(id)); });
@@ -233,13 +241,12 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
   out.locals = kernel.locals;
   out.work = work_of(accesses, kernel.outer, kernel.stages);
 
-  std::vector<ExprId> values;
+  const std::vector<ExprId> values = values_of(kernel.stages);
   bool inner = false;
   const Reduce* contraction = nullptr;
   bool reduces = false;
   for (const Stage& stage : kernel.stages) {
     inner |= !stage.inner.empty();
-    for (const Yield& yield : stage.yields) values.push_back(yield.value);
     const Reduce* reduce = reduction(pool, stage);
     reduces |= reduce != nullptr;
     if (reduce && reduce->op == ReduceOp::contract && !contraction) contraction = reduce;

@@ -75,6 +75,8 @@ Schedule schedule(const Program& program, const loop::Kernel& kernel, const Mach
 
 /// Elements a vector for code that computes `values`: what 64 bytes hold of the widest float, 16 or 8.
 int vector_width(const loop::Pool& pool, std::span<const loop::ExprId> values);
+/// What `stages` yield, in order.
+std::vector<loop::ExprId> values_of(std::span<const loop::Stage> stages);
 /// The Loads among what `roots` are made of.
 std::vector<loop::ExprId> loads_of(const loop::Pool& pool, std::span<const loop::ExprId> roots);
 /// The reduction that all of the stage's yields store, if it is one.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <lathe/codegen/memory_plan.h>
 #include <lathe/codegen/schedule.h>
 
 namespace lathe {
@@ -10,17 +11,12 @@ using namespace loop;  // the expression vocabulary is used throughout
 
 namespace {
 
-constexpr std::int64_t line_bytes = 64;
-
 /// Whether any of `loads` reads the memory that `id` lies in.
 bool is_read(const Accesses& accesses, std::span<const ExprId> loads, TensorId id) {
   const Program& program = accesses.program();
-  const ProgramTensor& written = program.tensor(id);
   return std::any_of(loads.begin(), loads.end(), [&](ExprId load) {
     const TensorId read = std::get<Load>(program.pool->node(load)).tensor;
-    const ProgramTensor& other = program.tensor(read);
-    const bool share_arena = written.role == Role::arena && other.role == Role::arena;
-    return read == id || (share_arena && written.arena_offset_bytes == other.arena_offset_bytes);
+    return read == id || share_memory(program.tensor(read), program.tensor(id));
   });
 }
 
@@ -29,7 +25,7 @@ bool writes_lines(Accesses& accesses, ExprId target, AxisId axis) {
   const auto bytes = static_cast<std::int64_t>(size_of(accesses.pool().dtype(target)));
   const auto is_lines = [&](const Dim& elements) {
     const auto count = elements.as_constant();
-    return count && *count * bytes % line_bytes == 0;
+    return count && *count * bytes % cache_line_bytes == 0;
   };
   const Affine& flat = accesses.flat(target);
   return is_lines(flat.constant) && std::all_of(flat.terms.begin(), flat.terms.end(), [&](const auto& term) {
@@ -42,11 +38,7 @@ bool writes_lines(Accesses& accesses, ExprId target, AxisId axis) {
 
 std::vector<TensorId> choose_streamed(Accesses& accesses, std::span<const Stage> stages,
                                       const std::optional<AxisId>& column) {
-  std::vector<ExprId> roots;
-  for (const Stage& stage : stages) {
-    for (const Yield& yield : stage.yields) roots.push_back(yield.value);
-  }
-  const std::vector<ExprId> loads = loads_of(accesses.pool(), roots);
+  const std::vector<ExprId> loads = loads_of(accesses.pool(), values_of(stages));
   std::vector<TensorId> out;
   for (const Stage& stage : stages) {
     if (!column && stage.inner.empty()) continue;

@@ -6,11 +6,6 @@
 namespace lathe {
 namespace {
 
-/// Registers that one vector takes.
-int registers_of(int width, int element_bytes, const MachineModel& machine) {
-  return std::max(1, width * element_bytes * 8 / machine.vector_bits);
-}
-
 /// Whether a tile's accumulators leave room for one row of what is loaded, what is broadcast, and an epilogue.
 bool fits(int rows, int vectors, int registers, const MachineModel& machine) {
   if (rows == 1 && vectors == 1) return true;
@@ -19,6 +14,10 @@ bool fits(int rows, int vectors, int registers, const MachineModel& machine) {
 }
 
 }  // namespace
+
+int registers_of(int width, int element_bytes, const MachineModel& machine) {
+  return std::max(1, width * element_bytes * 8 / machine.vector_bits);
+}
 
 int tile_vectors(int rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine, int most) {
   const auto count = columns.as_constant();

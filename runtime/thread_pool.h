@@ -72,10 +72,10 @@ class ThreadPool {
   Job job_;
   std::vector<Ticket> tickets_;  // one a thread, the caller's first
   alignas(64) std::atomic<std::uint32_t> claims_done_ = 0;
+  std::atomic<bool> caller_sleeps_ = false;  // until they are done; read by who has the line of the counter at hand
   alignas(64) std::atomic<std::uint32_t> wake_ups_ = 0;
   std::atomic<std::uint32_t> sleepers_ = 0;
   std::atomic<bool> busy_ = false;
-  std::atomic<bool> caller_sleeps_ = false;
   std::atomic<bool> stopping_ = false;
   std::chrono::nanoseconds spin_{};
   std::chrono::nanoseconds patience_{};  // before taking over work that belongs to another core

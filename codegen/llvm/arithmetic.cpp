@@ -116,16 +116,20 @@ llvm::Value* Arithmetic::compare(BinaryOp op, DType dtype, llvm::Value* a, llvm:
   }
 }
 
-// a > b or a is NaN ? a : b. The first select alone is one instruction, which gives b wherever either is NaN. Were `a`
-// what the second one gives, LLVM would make one select of both, and three instructions of that.
+// a > b ? a : b, or with < for min: one instruction, which gives b wherever either is NaN.
+llvm::Value* Arithmetic::choose(BinaryOp op, DType dtype, llvm::Value* a, llvm::Value* b) {
+  return b_.CreateSelect(compare(op == BinaryOp::max ? BinaryOp::gt : BinaryOp::lt, dtype, a, b), a, b);
+}
+
+// a > b or a is NaN ? a : b. Were `a` what the second select gives, LLVM would make one select of both, and three
+// instructions of that.
 llvm::Value* Arithmetic::larger(BinaryOp op, DType dtype, llvm::Value* a, llvm::Value* b) {
-  const auto choose = [&](llvm::Value* x, llvm::Value* y) {
-    return b_.CreateSelect(compare(op == BinaryOp::max ? BinaryOp::gt : BinaryOp::lt, dtype, x, y), x, y);
-  };
-  if (!is_float(dtype) || is_number(a)) return choose(a, b);
-  if (is_number(b) && !llvm::cast<llvm::Constant>(b)->isZeroValue()) return choose(b, a);  // zeros may differ in sign
+  if (!is_float(dtype) || is_number(a)) return choose(op, dtype, a, b);
+  if (is_number(b) && !llvm::cast<llvm::Constant>(b)->isZeroValue()) {
+    return choose(op, dtype, b, a);  // zeros may differ in sign
+  }
   llvm::Value* unordered = b_.CreateFCmpUNO(a, llvm::Constant::getNullValue(a->getType()));
-  return b_.CreateSelect(unordered, llvm::ConstantFP::getNaN(a->getType()), choose(a, b));
+  return b_.CreateSelect(unordered, llvm::ConstantFP::getNaN(a->getType()), choose(op, dtype, a, b));
 }
 
 llvm::Value* Arithmetic::divide(DType dtype, llvm::Value* a, llvm::Value* b) {
@@ -344,11 +348,11 @@ llvm::Value* Arithmetic::combine(ReduceOp op, DType dtype, llvm::Value* a, llvm:
   return a;
 }
 
-llvm::Value* Arithmetic::combine_two(ReduceOp op, llvm::Value* lanes, llvm::Value* first, llvm::Value* second) {
-  const BinaryOp compares = op == ReduceOp::max ? BinaryOp::gt : BinaryOp::lt;
-  llvm::Value* out = lanes;
-  for (llvm::Value* value : {first, second}) out = b_.CreateSelect(compare(compares, f32, value, out), value, out);
-  return b_.CreateSelect(b_.CreateFCmpUNO(first, second), llvm::ConstantFP::getNaN(out->getType()), out);
+llvm::Value* Arithmetic::combine_two(ReduceOp op, DType dtype, llvm::Value* lanes, llvm::Value* first,
+                                     llvm::Value* second) {
+  const BinaryOp binary = op == ReduceOp::max ? BinaryOp::max : BinaryOp::min;
+  llvm::Value* both = choose(binary, dtype, second, choose(binary, dtype, first, lanes));
+  return b_.CreateSelect(b_.CreateFCmpUNO(first, second), llvm::ConstantFP::getNaN(both->getType()), both);
 }
 
 }  // namespace lathe::emit

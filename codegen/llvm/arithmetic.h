@@ -26,7 +26,7 @@ class Arithmetic {
   llvm::Constant* neutral(loop::ReduceOp op, DType dtype);
   llvm::Value* combine(loop::ReduceOp op, DType dtype, llvm::Value* a, llvm::Value* b);
   /// The same for two values of a maximum or minimum of floats, one after the other, with one look for NaN at both.
-  llvm::Value* combine_two(loop::ReduceOp op, llvm::Value* lanes, llvm::Value* first, llvm::Value* second);
+  llvm::Value* combine_two(loop::ReduceOp op, DType dtype, llvm::Value* lanes, llvm::Value* first, llvm::Value* second);
 
  private:
   llvm::Value* join(llvm::ArrayRef<llvm::Value*> parts);
@@ -38,6 +38,7 @@ class Arithmetic {
   llvm::Value* divide(DType dtype, llvm::Value* a, llvm::Value* b);
   llvm::Value* floor_divide(DType dtype, llvm::Value* a, llvm::Value* b);
   llvm::Value* shift(loop::BinaryOp op, llvm::Value* a, llvm::Value* b);
+  llvm::Value* choose(loop::BinaryOp op, DType dtype, llvm::Value* a, llvm::Value* b);
   llvm::Value* larger(loop::BinaryOp op, DType dtype, llvm::Value* a, llvm::Value* b);
   llvm::Value* to_integer(DType to, llvm::Value* a);
 

@@ -1,7 +1,5 @@
 #include <lathe/codegen/llvm/function.h>
 
-#include <llvm/TargetParser/Triple.h>
-
 #include <lathe/codegen/llvm/float_mode.h>
 
 namespace lathe::emit {
@@ -28,7 +26,7 @@ llvm::AllocaInst* FunctionEmitter::stack_array(llvm::Type* type, std::uint64_t c
 
 // Blocks of their own keep what computes apart from the changes of mode; the memory of the function stays in the first.
 void FunctionEmitter::finish_in_own_mode() {
-  const bool is_x86 = llvm::Triple(module.module.getTargetTriple()).isX86();
+  const bool is_x86 = module.target.is_x86();
   auto* enter = llvm::BasicBlock::Create(module.context, "enter", function, entry_);
   auto* leave = new_block("leave");
   b.CreateBr(leave);

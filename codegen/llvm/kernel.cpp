@@ -7,6 +7,7 @@
 
 #include <llvm/IR/MDBuilder.h>
 
+#include <lathe/codegen/memory_plan.h>
 #include <lathe/graph/error.h>
 
 namespace lathe::emit {
@@ -47,15 +48,11 @@ void KernelEmitter::find_buffers(std::span<const Stage> stages) {
   }
   llvm::MDBuilder metadata(module.context);
   llvm::MDNode* domain = metadata.createAnonymousAliasScopeDomain(function->getName());
-  const auto same_place = [&](TensorId x, TensorId y) {
-    const ProgramTensor& p = module.program.tensor(x);
-    const ProgramTensor& q = module.program.tensor(y);
-    return p.role == Role::arena && q.role == Role::arena && p.arena_offset_bytes == q.arena_offset_bytes;
-  };
   std::vector<std::pair<TensorId, llvm::MDNode*>> scopes;
   for (const TensorId tensor : tensors) {
-    const auto shared =
-        std::find_if(scopes.begin(), scopes.end(), [&](const auto& s) { return same_place(s.first, tensor); });
+    const auto shared = std::find_if(scopes.begin(), scopes.end(), [&](const auto& scope) {
+      return share_memory(module.program.tensor(scope.first), module.program.tensor(tensor));
+    });
     llvm::MDNode* scope = shared != scopes.end()
                               ? shared->second
                               : metadata.createAnonymousAliasScope(domain, module.program.tensor(tensor).name);
@@ -78,15 +75,11 @@ void KernelEmitter::find_buffers(std::span<const Stage> stages) {
 void KernelEmitter::find_coefficients(std::span<const Stage> stages) {
   const auto registers = static_cast<std::size_t>(module.target.machine.vector_registers);
   if (registers < 32) return;
-  std::vector<ExprId> roots;
-  for (const Stage& stage : stages) {
-    for (const Yield& yield : stage.yields) roots.push_back(yield.value);
-  }
   constexpr std::size_t in_registers = 12;
   std::size_t constants = 0;
   std::unordered_set<ExprId> first;
   std::unordered_set<ExprId> rest;
-  for (const ExprId id : post_order(pool(), roots)) {
+  for (const ExprId id : post_order(pool(), values_of(stages))) {
     const ExprNode& node = pool().node(id);
     if (std::holds_alternative<Constant>(node) && is_float(pool().dtype(id))) ++constants;
     const auto* fma = std::get_if<Fma>(&node);
@@ -156,6 +149,16 @@ llvm::Value* KernelEmitter::tensor(TensorId id) {
     });
   }
   return at->second;
+}
+
+void KernelEmitter::finish() {
+  fence();
+  // A library's kernels run on threads of the host's, which have modes of their own.
+  if (module.standalone) {
+    finish_in_own_mode();
+  } else {
+    finish_with_return();
+  }
 }
 
 void KernelEmitter::bind(AxisId axis, llvm::Value* index) {

@@ -209,10 +209,17 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* compute(loop::ExprId id);
   llvm::Value* splat(llvm::Value* scalar);
   llvm::Value* sum(const loop::Affine& affine);
-  int points_in_step(int width) const;
-  llvm::Value* first_lanes(llvm::Value* count, int width);
-  std::vector<loop::ExprId> vector_parts(const loop::Stage& stage);
   llvm::Value* axis_index(loop::AxisId axis);
+  llvm::Value* first_lanes(llvm::Value* count, int width);
+
+  int points_in_step(int width) const;
+  std::vector<loop::ExprId> vector_parts(const loop::Stage& stage);
+  /// Makes a point of the space, counted in row-major order, the current one.
+  void go_to(int point);
+  llvm::Value* value_at(int point, loop::ExprId id) {
+    go_to(point);
+    return value(id);
+  }
 
   Place place(loop::ExprId access);
   llvm::Value* first_element(loop::ExprId access, const loop::Affine& flat);
@@ -234,18 +241,12 @@ class KernelEmitter : public FunctionEmitter {
                      NestBody step);
   Carried transpose(Carried rows);
   void store(loop::ExprId access, llvm::Value* value);
-  /// A vector to store that is a line of memory.
-  struct Line {
-    loop::ExprId access;
-    llvm::Value* pointer;
-    llvm::Value* value;
-  };
-  bool streams(const loop::Yield& yield, int width) const;
-  void store_points(const loop::Yield& yield, const Carried& values,
-                    llvm::function_ref<void(llvm::function_ref<void()>)> each_point);
-  void store_lines(loop::TensorId tensor, std::span<const Line> lines);
-  llvm::Value* goes_past_caches(loop::TensorId tensor);
   void assign(const loop::Yield& yield, llvm::Value* value);
+  void assign_points(const loop::Yield& yield, int first, const Carried& values);
+  bool streams(const loop::Yield& yield, int width) const;
+  void store_lines(const loop::Yield& yield, const Carried& pointers, const Carried& values);
+  llvm::Value* goes_past_caches(loop::TensorId tensor);
+  void fence();
   llvm::Instruction* annotate(llvm::Instruction* instruction, loop::ExprId access);
   void find_buffers(std::span<const loop::Stage> stages);
   void find_coefficients(std::span<const loop::Stage> stages);

@@ -24,10 +24,7 @@ class LibraryEmitter {
  public:
   LibraryEmitter(const LibrarySpec& library_, std::span<const Variant> variants_, const Target& target_,
                  llvm::Module& module_)
-      : library(library_),
-        variants(variants_),
-        is_x86(target_.target_machine->getTargetTriple().isX86()),
-        emitter_(module_, nothing_, target_, true) {}
+      : library(library_), variants(variants_), is_x86(target_.is_x86()), emitter_(module_, nothing_, target_, true) {}
 
   /// Messages, checksum, and all about the state.
   void emit();

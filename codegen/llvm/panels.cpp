@@ -76,25 +76,17 @@ class PanelEmitter {
       check_row();
       const int vectors = k_.vectors_in_step(schedule_.stages, schedule_.width);
       k_.cover(*schedule_.column, begin, panel_length(begin), schedule_.width, vectors, [&] {
-        k_.prefetch_ahead(roots());
+        k_.prefetch_ahead(values_of(schedule_.stages));
         k_.evaluate(schedule_.stages);
       });
     });
-  }
-
-  std::vector<ExprId> roots() const {
-    std::vector<ExprId> out;
-    for (const Stage& stage : schedule_.stages) {
-      for (const Yield& yield : stage.yields) out.push_back(yield.value);
-    }
-    return out;
   }
 
   /// Loads whose rows lie wherever an index says: no prefetcher of the hardware's knows the next one.
   std::vector<ExprId> scattered_rows() {
     std::vector<ExprId> out;
     if (!schedule_.row) return out;
-    for (const ExprId id : post_order(k_.pool(), roots())) {
+    for (const ExprId id : post_order(k_.pool(), values_of(schedule_.stages))) {
       if (!std::holds_alternative<Load>(k_.pool().node(id)) || k_.accesses().facts(id).reads_stored) continue;
       if (k_.accesses().step(id, *schedule_.column) == Dim(1) && !k_.accesses().step(id, *schedule_.row)) {
         out.push_back(id);
@@ -107,7 +99,7 @@ class PanelEmitter {
   void check_row() {
     const auto columns = k_.pool().axis(*schedule_.column).extent.as_constant();
     if (!columns || *columns == 0) return;
-    k_.test_rows(roots(), *schedule_.column);
+    k_.test_rows(values_of(schedule_.stages), *schedule_.column);
   }
 
   /// The contraction that `operand` is part of.

@@ -9,13 +9,12 @@ using namespace loop;  // the expression vocabulary is used throughout
 
 /// Of a tile's points, as many as the registers that its accumulators leave.
 int KernelEmitter::points_in_step(int width) const {
-  constexpr int registers_a_point = 6;
+  constexpr int vectors_a_point = 6;
   constexpr int most = 4;
   const MachineModel& machine = module.target.machine;
-  constexpr int element_bits = 32;
-  const int registers_a_vector = std::max(1, width * element_bits / machine.vector_bits);
+  const int registers_a_vector = registers_of(width, static_cast<int>(size_of(f32)), machine);
   const int held = registers_.empty() ? 0 : space_.points();
-  return std::clamp((machine.vector_registers / registers_a_vector - held) / registers_a_point, 1, most);
+  return std::clamp((machine.vector_registers / registers_a_vector - held) / vectors_a_point, 1, most);
 }
 
 int KernelEmitter::vectors_in_step(std::span<const Stage> stages, int width) {
@@ -32,8 +31,7 @@ int KernelEmitter::vectors_in_step(std::span<const Stage> stages, int width) {
 
 /// What is computed in vectors to get a stage's values, operands first.
 std::vector<ExprId> KernelEmitter::vector_parts(const Stage& stage) {
-  std::vector<ExprId> roots;
-  for (const Yield& yield : stage.yields) roots.push_back(yield.value);
+  const std::vector<ExprId> roots = values_of({&stage, 1});
   std::vector<ExprId> order = post_order(pool(), roots);
   std::unordered_set<ExprId> needed(roots.begin(), roots.end());
   for (auto id = order.rbegin(); id != order.rend(); ++id) {
@@ -49,43 +47,43 @@ std::vector<ExprId> KernelEmitter::vector_parts(const Stage& stage) {
   return order;
 }
 
-/// Takes one of `values` to each of the points that `each_point` goes to.
-void KernelEmitter::store_points(const Yield& yield, const Carried& values,
-                                 llvm::function_ref<void(llvm::function_ref<void()>)> each_point) {
-  const auto* value = values.begin();
-  if (!streams(yield, space_.width)) {
-    each_point([&] { assign(yield, *value++); });
-    return;
+void KernelEmitter::go_to(int point) {
+  row_ = point / space_.vectors;
+  column_ = point % space_.vectors;
+}
+
+/// Takes `values` to the points from number `first` on.
+void KernelEmitter::assign_points(const Yield& yield, int first, const Carried& values) {
+  const bool lines = streams(yield, space_.width);
+  Carried pointers;
+  for (llvm::Value* value : values) {
+    go_to(first++);
+    if (lines) {
+      pointers.push_back(place(accesses_.target(yield)).pointer);
+    } else {
+      assign(yield, value);
+    }
   }
-  const ExprId target = accesses_.target(yield);
-  std::vector<Line> lines;
-  each_point([&] {
-    llvm::Value* made = *value++;
-    lines.push_back({target, place(target).pointer, made->getType()->isVectorTy() ? made : splat(made)});
-  });
-  store_lines(std::get<ToTensor>(yield.destination).tensor, lines);
+  if (lines) store_lines(yield, pointers, values);
 }
 
 void KernelEmitter::evaluate(std::span<const Stage> stages) {
   const int points = space_.points();
   const int in_step = space_.column ? std::min(points, points_in_step(space_.width)) : 1;
+  std::vector<std::vector<ExprId>> parts;  // of each stage
+  for (const Stage& stage : stages) parts.push_back(in_step > 1 ? vector_parts(stage) : std::vector<ExprId>());
   for (int first = 0; first < points; first += in_step) {
-    const auto each_point = [&](llvm::function_ref<void()> make) {
-      for (int point = first; point < std::min(first + in_step, points); ++point) {
-        row_ = point / space_.vectors;
-        column_ = point % space_.vectors;
-        make();
+    const int end = std::min(first + in_step, points);
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      for (const ExprId id : parts[i]) {
+        for (int point = first; point < end; ++point) value_at(point, id);
       }
-    };
-    for (const Stage& stage : stages) {
-      if (in_step > 1) {
-        for (const ExprId id : vector_parts(stage)) each_point([&] { value(id); });
+      const std::span<const Yield> yields = stages[i].yields;
+      std::vector<Carried> values(yields.size());  // of each yield: what it is at each point
+      for (int point = first; point < end; ++point) {
+        for (std::size_t y = 0; y < yields.size(); ++y) values[y].push_back(value_at(point, yields[y].value));
       }
-      std::vector<Carried> values(stage.yields.size());  // of each yield: what it is at each point
-      each_point([&] {
-        for (std::size_t i = 0; i < values.size(); ++i) values[i].push_back(value(stage.yields[i].value));
-      });
-      for (std::size_t i = 0; i < values.size(); ++i) store_points(stage.yields[i], values[i], each_point);
+      for (std::size_t y = 0; y < yields.size(); ++y) assign_points(yields[y], first, values[y]);
       forget_stored();
     }
   }

@@ -57,8 +57,7 @@ void KernelEmitter::prefetch_next_rows(ExprId access, AxisId last, int elements)
     llvm::Value* ahead =
         b.CreateNSWAdd(dim(*row * Dim(space_.rows)), b.CreateNSWMul(bound(last), number(space_.rows - 1)));
     llvm::Value* from = b.CreateGEP(element, first_element(access, accesses_.flat(access)), ahead);
-    constexpr std::int64_t line_bytes = 64;
-    for (std::int64_t at = 0; at < std::max<std::int64_t>(elements * space_.rows * bytes, 1); at += line_bytes) {
+    for (std::int64_t at = 0; at < std::max<std::int64_t>(elements * space_.rows * bytes, 1); at += cache_line_bytes) {
       prefetch(b.CreateGEP(element, from, number(at / bytes)));
     }
   }
@@ -225,7 +224,7 @@ llvm::Value* KernelEmitter::take_in(const Reduce& reduce, DType dtype, llvm::Val
   int column = 0;
   const bool in_pairs = is_float(dtype) && (reduce.op == ReduceOp::max || reduce.op == ReduceOp::min);
   for (; in_pairs && column + 1 < space_.vectors; column += 2) {
-    lanes = arithmetic_.combine_two(reduce.op, lanes, element(column), element(column + 1));
+    lanes = arithmetic_.combine_two(reduce.op, dtype, lanes, element(column), element(column + 1));
   }
   for (; column < space_.vectors; ++column) lanes = arithmetic_.combine(reduce.op, dtype, lanes, element(column));
   return lanes;

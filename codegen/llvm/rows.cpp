@@ -145,9 +145,7 @@ class RowEmitter {
 
   int width_of(const Stage& stage) const {
     if (reduction(k_.pool(), stage)) return reduce_lanes(k_.pool().dtype(stage.yields.front().value));
-    std::vector<ExprId> values;
-    for (const Yield& yield : stage.yields) values.push_back(yield.value);
-    return vector_width(k_.pool(), values);
+    return vector_width(k_.pool(), values_of({&stage, 1}));
   }
 
   /// One stage; `row` is the one before it, if that runs in the same loop.

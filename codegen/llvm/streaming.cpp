@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include <llvm/IR/IntrinsicsX86.h>
-#include <llvm/TargetParser/Triple.h>
 
 #include <lathe/codegen/streaming.h>
 
@@ -12,16 +11,10 @@ namespace lathe::emit {
 
 using namespace loop;  // the expression vocabulary is used throughout
 
-namespace {
-
-constexpr std::int64_t line_bytes = 64;
-
-}  // namespace
-
 void KernelEmitter::prefetch(ExprId access, llvm::Value* length) {
   const DType dtype = pool().dtype(access);
   llvm::Value* first = first_element(access, accesses_.flat(access));
-  loop(number(0), length, 64 / static_cast<std::int64_t>(size_of(dtype)),
+  loop(number(0), length, cache_line_bytes / static_cast<std::int64_t>(size_of(dtype)),
        [&](llvm::Value* offset) { prefetch(b.CreateInBoundsGEP(module.memory_type(dtype), first, offset)); });
 }
 
@@ -48,30 +41,30 @@ void KernelEmitter::prefetch(llvm::Value* at) {
 /// Whether vectors of `width` elements that `yield` stores are lines that may go past the caches.
 bool KernelEmitter::streams(const Yield& yield, int width) const {
   const auto* to = std::get_if<ToTensor>(&yield.destination);
-  if (!to || space_.mask ||
-      width * static_cast<std::int64_t>(size_of(accesses_.pool().dtype(yield.value))) != line_bytes)
-    return false;
-  return std::find(streamed_.begin(), streamed_.end(), to->tensor) != streamed_.end();
+  if (!to || space_.mask) return false;
+  const auto element_bytes = static_cast<std::int64_t>(size_of(accesses_.program().pool->dtype(yield.value)));
+  const bool known = std::find(streamed_.begin(), streamed_.end(), to->tensor) != streamed_.end();
+  return known && width * element_bytes == cache_line_bytes;
 }
 
 /// Stores whole lines, past the caches if there are many of them.
-void KernelEmitter::store_lines(TensorId tensor, std::span<const Line> lines) {
+void KernelEmitter::store_lines(const Yield& yield, const Carried& pointers, const Carried& values) {
+  const ExprId access = accesses_.target(yield);
+  Carried wide;
+  for (llvm::Value* value : values) wide.push_back(value->getType()->isVectorTy() ? value : splat(value));
+  const auto store_all = [&](std::int64_t alignment, llvm::MDNode* nontemporal) {
+    const llvm::Align align(static_cast<std::uint64_t>(alignment));
+    for (std::size_t i = 0; i < wide.size(); ++i) {
+      llvm::Instruction* stored = b.CreateAlignedStore(wide[i], pointers[i], align);
+      stored->setMetadata(llvm::LLVMContext::MD_nontemporal, nontemporal);
+      annotate(stored, access);
+    }
+  };
+  auto* one = llvm::ConstantAsMetadata::get(b.getInt32(1));
   branch(
-      goes_past_caches(tensor),
-      [&] {
-        auto* one = llvm::ConstantAsMetadata::get(b.getInt32(1));
-        for (const auto& [access, pointer, value] : lines) {
-          llvm::Instruction* stored = b.CreateAlignedStore(value, pointer, llvm::Align(line_bytes));
-          stored->setMetadata(llvm::LLVMContext::MD_nontemporal, llvm::MDNode::get(module.context, {one}));
-          annotate(stored, access);
-        }
-      },
-      [&] {
-        for (const auto& [access, pointer, value] : lines) {
-          const llvm::Align align(size_of(pool().dtype(access)));
-          annotate(b.CreateAlignedStore(value, pointer, align), access);
-        }
-      });
+      goes_past_caches(std::get<ToTensor>(yield.destination).tensor),
+      [&] { store_all(cache_line_bytes, llvm::MDNode::get(module.context, {one})); },
+      [&] { store_all(static_cast<std::int64_t>(size_of(pool().dtype(access))), nullptr); });
 }
 
 /// Whether this run's tensor is large, and lines of it are lines of memory.
@@ -82,7 +75,7 @@ llvm::Value* KernelEmitter::goes_past_caches(TensorId id) {
     at->second = in_entry([&] {
       const TensorType& type = module.program.tensor(id).type;
       llvm::Value* bytes = dim(bytes_of(type));
-      llvm::Value* low = b.CreateAnd(b.CreatePtrToInt(base, b.getInt64Ty()), number(line_bytes - 1));
+      llvm::Value* low = b.CreateAnd(b.CreatePtrToInt(base, b.getInt64Ty()), number(cache_line_bytes - 1));
       return b.CreateAnd(b.CreateICmpSGE(bytes, number(streamed_bytes)), b.CreateICmpEQ(low, number(0)));
     });
   }
@@ -90,20 +83,13 @@ llvm::Value* KernelEmitter::goes_past_caches(TensorId id) {
 }
 
 /// What went past the caches must be there before another thread is told that it is.
-void KernelEmitter::finish() {
-  if (llvm::Triple(module.module.getTargetTriple()).isX86()) {
-    for (const auto& [tensor, condition] : past_caches_) {
-      when(condition, {}, [&] {
-        b.CreateIntrinsic(llvm::Intrinsic::x86_sse_sfence, {}, {});
-        return Carried{};
-      });
-    }
-  }
-  // A library's kernels run on threads of the host's, which have modes of their own.
-  if (module.standalone) {
-    finish_in_own_mode();
-  } else {
-    finish_with_return();
+void KernelEmitter::fence() {
+  if (!module.target.is_x86()) return;
+  for (const auto& [tensor, condition] : past_caches_) {
+    when(condition, {}, [&] {
+      b.CreateIntrinsic(llvm::Intrinsic::x86_sse_sfence, {}, {});
+      return Carried{};
+    });
   }
 }
 

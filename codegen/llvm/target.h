@@ -22,6 +22,8 @@ struct Target {
   bool has_fma;
   bool has_rounding;  // floor, ceil and round are instructions
   std::unique_ptr<llvm::TargetMachine> target_machine;
+
+  bool is_x86() const { return target_machine->getTargetTriple().isX86(); }
 };
 
 /// Describes this host with no more than `set`, which it has.

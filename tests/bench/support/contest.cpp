@@ -89,9 +89,7 @@ struct Track {
 
 void run_block(Track& track, const Pace& pace) {
   prepare(*track.contestant);
-  if (pace.rest_milliseconds > 0) {
-    std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(pace.rest_milliseconds));
-  }
+  std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(pace.rest_milliseconds));
   // Wakes sleeping workers, and brings back what the others pushed out of the caches.
   const double warm_up_microseconds = std::min(1000.0, 200 * pace.block_milliseconds);
   const auto warm_up = Clock::now();
