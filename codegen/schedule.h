@@ -19,9 +19,10 @@ namespace lathe {
 /// point of the `batch` axes. A contraction covers an item with register tiles; where the operand along the columns
 /// cannot be loaded in vectors, or its lines would push each other out of the cache, a panel of it is copied first.
 /// Where every block of rows would read more than the cache holds, all blocks take one slice of the sum after the
-/// other. An operand along the rows that takes arithmetic, or whose rows lie anywhere, is made as the sum goes: in
-/// every item that reads it, so that no thread has to fetch it from another; a thread on its own makes it once for all
-/// columns.
+/// other. A long epilogue takes other units of the core than sums do: they run side by side if a tile's waits for the
+/// next tile's sum. An operand along the rows that takes arithmetic, or whose rows lie anywhere, is made as the sum
+/// goes: in every item that reads it, so that no thread has to fetch it from another; a thread on its own makes it once
+/// for all columns.
 struct Schedule {
   enum class Form {
     map,   // no reductions: rows outside, vectors of columns inside
@@ -41,6 +42,7 @@ struct Schedule {
   std::optional<loop::ExprId> lines;     // the same, a vector of rows at a time, for all indices of a slice
   std::vector<loop::AxisId> shared;      // batch axes all of whose points use one block in turn, if a thread is alone
   bool shares_columns = false;           // so do all panels of columns
+  bool delays = false;                   // what tiles do with their sums: each does it while the next one sums
   std::int64_t slice = 0;                // first reduced indices of a contraction at a time; 0: all
   std::optional<Ahead> ahead;            // rows: replaces the first stage
   std::vector<loop::TensorId> streamed;  // stored past the caches where they are large: see streaming.h
@@ -82,6 +84,8 @@ std::vector<loop::ExprId> loads_of(const loop::Pool& pool, std::span<const loop:
 /// The reduction that all of the stage's yields store, if it is one.
 const loop::Reduce* reduction(const loop::Pool& pool, const loop::Stage& stage);
 
+/// Whether stages without reductions do much at so many points: then code that loops over the points is worth it.
+bool is_long(Accesses& accesses, std::span<const loop::Stage> stages, std::int64_t points);
 /// Whether a stage of a `rows` kernel is a contraction that takes a block of rows at once.
 bool is_tiled(const loop::Pool& pool, const Schedule& schedule, const loop::Stage& stage);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 
 #include <llvm/IR/MDBuilder.h>
 
@@ -178,6 +179,16 @@ void KernelEmitter::within(const Space& space, llvm::function_ref<void()> make) 
   space_ = outer;
   row_ = row;
   column_ = column;
+}
+
+void KernelEmitter::elsewhere(const Space& space, llvm::function_ref<void()> make) {
+  const auto axes = axes_;
+  const auto depths = depths_;
+  auto known = std::exchange(scopes_, decltype(scopes_)(1));
+  within(space, make);
+  scopes_ = std::move(known);
+  axes_ = axes;
+  depths_ = depths;
 }
 
 void KernelEmitter::place_local(LocalId local, std::int64_t rows) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -54,6 +55,8 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* bound(loop::AxisId axis) const { return axes_.at(axis); }
   /// Emits code over another space, in a scope of its own.
   void within(const Space& space, llvm::function_ref<void()> make);
+  /// The same for points at other indices, which `make` binds: nothing that is known of these holds of those.
+  void elsewhere(const Space& space, llvm::function_ref<void()> make);
   const Space& space() const { return space_; }
 
   /// Rows of locals in memory. `rows` of them side by side where the kernel works on a block of rows.
@@ -79,6 +82,11 @@ class KernelEmitter : public FunctionEmitter {
   }
   /// The results of such a stage, for `deliver` to hand on to where they go; after the last slice, if there are slices.
   Carried reduced(const loop::Stage& stage, const Slice* slice, const loop::Stage* row = nullptr);
+  /// From now on, `body` is emitted into the sums of contractions, which it leaves alone: they run in so many parts,
+  /// all of them even if there is nothing to sum, and before each part number `part` of what else there is to do.
+  void interrupt_sums(int parts, std::function<void(llvm::Value* part)> body) {
+    interruption_ = {parts, std::move(body)};
+  }
   /// Evaluates a stage without reductions along its one inner axis.
   void evaluate_along(const loop::Stage& stage, int width);
   /// A reduction along an axis that joins the next loop over as many columns, or has a loop of its own, and leaves its
@@ -284,6 +292,11 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* block_is_new_ = nullptr;
   std::vector<Row> next_rows_;  // where the loads of what makes a block find the next one's, if that is anywhere
   std::optional<Guest> guest_;  // of the next loop
+  struct Interruption {
+    int parts = 1;
+    std::function<void(llvm::Value* part)> body;
+  };
+  Interruption interruption_;
   llvm::Value* scratch_row_ = nullptr;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias

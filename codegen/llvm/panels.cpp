@@ -3,7 +3,7 @@
 
 #include <llvm/IR/Instructions.h>
 
-#include <lathe/codegen/llvm/kernel.h>
+#include <lathe/codegen/llvm/epilogue.h>
 #include <lathe/codegen/slicing.h>
 #include <lathe/graph/error.h>
 
@@ -13,15 +13,13 @@ using namespace loop;  // the expression vocabulary is used throughout
 
 namespace {
 
-/// An epilogue of more operations than this over all points of a tile becomes a loop over the tile's rows.
-constexpr int unrolled_operations = 400;
-
 /// How early to ask for rows that lie anywhere.
 constexpr std::int64_t rows_ahead = 4;
 
 class PanelEmitter {
  public:
-  PanelEmitter(KernelEmitter& kernel, const Schedule& schedule) : k_(kernel), schedule_(schedule) {}
+  PanelEmitter(KernelEmitter& kernel, const Schedule& schedule)
+      : k_(kernel), schedule_(schedule), epilogue_(kernel, schedule) {}
 
   void emit() {
     if (schedule_.form == Schedule::Form::map) {
@@ -48,6 +46,7 @@ class PanelEmitter {
             rows(panel, first_row, end_row);
           }
         });
+    epilogue_.finish();
   }
 
  private:
@@ -273,7 +272,7 @@ class PanelEmitter {
         part_.is_last,
         [&] {
           k_.deliver(stages.front(), sums);
-          if (stages.size() > 1) epilogue(stages.first(1), stages.subspan(1));
+          if (stages.size() > 1) epilogue_.evaluate(stages.first(1), stages.subspan(1));
         },
         [] {});
   }
@@ -292,63 +291,8 @@ class PanelEmitter {
       }
       std::size_t end = first;
       while (end < stages.size() && !reduction(k_.pool(), stages[end])) ++end;
-      epilogue(stages.first(first), stages.subspan(first, end - first));
+      epilogue_.evaluate(stages.first(first), stages.subspan(first, end - first));
       first = end;
-    }
-  }
-
-  /// A long epilogue is emitted for one row of the tile and loops over the rows, which find their registers in memory.
-  void epilogue(std::span<const Stage> before, std::span<const Stage> stages) {
-    int operations = 0;
-    for (const Stage& stage : stages) {
-      for (const Yield& yield : stage.yields) operations += k_.accesses().operations(yield.value);
-    }
-    const Space whole = k_.space();
-    const bool last = before.size() + stages.size() == schedule_.stages.size();
-    if (!last || whole.rows == 1 || operations * whole.points() <= unrolled_operations) {
-      k_.evaluate(stages);
-      return;
-    }
-    std::vector<std::pair<LocalId, llvm::AllocaInst*>> spilled;
-    for (const Stage& stage : before) {
-      for (const Yield& yield : stage.yields) {
-        const auto* to = std::get_if<ToLocal>(&yield.destination);
-        if (to) spilled.emplace_back(to->local, spill(to->local));
-      }
-    }
-    llvm::Value* first_row = k_.bound(*whole.row);
-    k_.loop(k_.number(0), k_.number(whole.rows), 1, [&](llvm::Value* row) {
-      Space one = whole;
-      one.rows = 1;
-      k_.within(one, [&] {
-        k_.bind(*whole.row, k_.b.CreateNSWAdd(first_row, row));
-        for (const auto& [local, memory] : spilled) reload(local, memory, row);
-        k_.evaluate(stages);
-      });
-    });
-    k_.bind(*whole.row, first_row);
-  }
-
-  llvm::AllocaInst* spill(LocalId local) {
-    const Space& space = k_.space();
-    llvm::Type* type = k_.get_register(local, 0, 0)->getType();
-    llvm::AllocaInst* memory = k_.stack_array(type, static_cast<std::uint64_t>(space.points()), "spilled");
-    for (int row = 0; row < space.rows; ++row) {
-      for (int column = 0; column < space.vectors; ++column) {
-        llvm::Value* at =
-            k_.b.CreateConstInBoundsGEP1_64(type, memory, static_cast<unsigned>(row * space.vectors + column));
-        k_.b.CreateStore(k_.get_register(local, row, column), at);
-      }
-    }
-    return memory;
-  }
-
-  void reload(LocalId local, llvm::AllocaInst* memory, llvm::Value* row) {
-    const int vectors = k_.space().vectors;
-    llvm::Type* type = k_.get_register(local, 0, 0)->getType();
-    for (int column = 0; column < vectors; ++column) {
-      llvm::Value* index = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(row, k_.number(vectors)), k_.number(column));
-      k_.set_register(local, 0, column, k_.b.CreateLoad(type, k_.b.CreateInBoundsGEP(type, memory, index)));
     }
   }
 
@@ -365,6 +309,7 @@ class PanelEmitter {
 
   KernelEmitter& k_;
   const Schedule& schedule_;
+  Epilogue epilogue_;
   Part part_{};
   llvm::Value* first_column_ = nullptr;  // of the panel at hand
   llvm::Value* point_ = nullptr;         // its number among those that share rows

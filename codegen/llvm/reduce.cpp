@@ -89,7 +89,7 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
   const AxisId first = reduce.axes.front();
   const auto rest = std::span(reduce.axes).subspan(1);
   const std::optional<Packed> block = find_block(reduce);
-  const auto chain = [&](llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial) {
+  const auto part = [&](llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial) {
     if (block && rest.empty()) return with_block(*block, begin, end, initial, step);
     return loop(begin, end, 1, initial, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> accumulators) {
       bind(first, index);
@@ -97,6 +97,18 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
       return nest(rest.first(rest.size() - 1), accumulators, [&](llvm::ArrayRef<llvm::Value*> outer) {
         return with_block(*block, number(0), extent(rest.back()), outer, step);
       });
+    });
+  };
+  const auto chain = [&](llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial) {
+    if (!interruption_.body) return part(begin, end, initial);
+    const int parts = interruption_.parts;
+    llvm::Value* length = b.CreateNSWSub(end, begin);
+    const auto at = [&](llvm::Value* index) {
+      return b.CreateNSWAdd(begin, b.CreateUDiv(b.CreateNSWMul(length, index), number(parts)));
+    };
+    return loop(number(0), number(parts), 1, initial, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> sums) {
+      interruption_.body(index);
+      return part(at(index), at(b.CreateNSWAdd(index, number(1))), sums);
     });
   };
   llvm::Value* end = extent(first);
@@ -107,7 +119,9 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
                      [&](llvm::ArrayRef<llvm::Value*> initial) { return chain(slice->begin, slice->end, initial); });
   }
   if (one_chain) return chain(number(0), end, zeros);
-  return loop(number(0), end, contract_chunk, zeros, [&](llvm::Value* begin, llvm::ArrayRef<llvm::Value*> totals) {
+  // Interruptions come even if there is nothing to sum.
+  llvm::Value* all = interruption_.body ? b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, end, number(1)) : end;
+  return loop(number(0), all, contract_chunk, zeros, [&](llvm::Value* begin, llvm::ArrayRef<llvm::Value*> totals) {
     Carried sums = chain(begin, smaller(b.CreateNSWAdd(begin, number(contract_chunk)), end), zeros);
     llvm::Value* is_first = b.CreateICmpEQ(begin, number(0));
     for (std::size_t i = 0; i < sums.size(); ++i) {
