@@ -19,14 +19,17 @@ int KernelEmitter::points_in_step(int width) const {
 
 int KernelEmitter::vectors_in_step(std::span<const Stage> stages, int width) {
   constexpr int long_enough = 12;
+  constexpr int in_sight = 600;  // of a core: what is further ahead waits anyway, and would only be more code
   int operations = 0;
+  bool lines = false;  // vectors in step share a test of where to store
   for (const Stage& stage : stages) {
     for (const Yield& yield : stage.yields) {
       operations += accesses_.operations(yield.value);
-      if (streams(yield, width)) return points_in_step(width);  // they share a test of where to store
+      lines |= streams(yield, width);
     }
   }
-  return operations < long_enough ? 1 : points_in_step(width);
+  if (operations < long_enough && !lines) return 1;
+  return std::clamp(in_sight / std::max(operations, 1), 1, points_in_step(width));
 }
 
 /// What is computed in vectors to get a stage's values, operands first.
