@@ -82,10 +82,12 @@ class KernelEmitter : public FunctionEmitter {
   }
   /// The results of such a stage, for `deliver` to hand on to where they go; after the last slice, if there are slices.
   Carried reduced(const loop::Stage& stage, const Slice* slice, const loop::Stage* row = nullptr);
-  /// From now on, `body` is emitted into the sums of contractions, which it leaves alone: they run in so many parts,
-  /// all of them even if there is nothing to sum, and before each part number `part` of what else there is to do.
-  void interrupt_sums(int parts, std::function<void(llvm::Value* part)> body) {
-    interruption_ = {parts, std::move(body)};
+  /// From now on contractions sum in so many parts, each even if there is nothing to sum, and ahead of each comes what
+  /// `body` emits: what the core can do beside. Of several bodies, all name the same number of parts.
+  using Interruption = std::function<void(llvm::Value* part)>;
+  void interrupt_sums(int parts, Interruption body) {
+    parts_of_sums_ = parts;
+    interruptions_.push_back(std::move(body));
   }
   /// Evaluates a stage without reductions along its one inner axis.
   void evaluate_along(const loop::Stage& stage, int width);
@@ -131,18 +133,24 @@ class KernelEmitter : public FunctionEmitter {
   /// there. Contractions put it there as they go, where `set_block_is_new` says that the block is.
   void open_block(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column);
   void set_block_is_new(llvm::Value* condition) { block_is_new_ = condition; }
-  /// Makes an operand that runs along rows, for terms [begin, end) of the sum and rows [first_row, end_row), at most so
-  /// many: what is computed of it there from now on comes from there.
+  /// Of an operand that runs along rows, and of which sums take terms along `axis`: some rows of the terms from `begin`
+  /// on, in memory.
   struct Lines {
+    loop::ExprId operand;
+    loop::AxisId axis;
+    loop::AxisId row;
     llvm::Value* begin;
-    llvm::Value* end;
     llvm::Value* first_row;
-    llvm::Value* end_row;
-    std::int64_t most_terms;
+    llvm::Value* rows;
     std::int64_t most_rows;
+    llvm::Value* memory;
   };
-  void make_lines(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column, loop::AxisId row,
-                  const Lines& lines);
+  /// Place number `first` of the memory that the operand's lines have, all of which is `elements` long.
+  llvm::Value* lines_memory(loop::ExprId operand, std::int64_t elements, llvm::Value* first);
+  /// Makes lines, for terms [from, to).
+  void make_lines(const Lines& lines, llvm::Value* from, llvm::Value* to);
+  /// What is computed of the operand in tiles along `column` comes from there from now on.
+  void use_lines(const Lines& lines, loop::AxisId column);
   /// Whether this thread does all of the kernel.
   llvm::Value* alone();
 
@@ -242,6 +250,7 @@ class KernelEmitter : public FunctionEmitter {
   const Packed* find_packed(loop::ExprId operand) const;
   llvm::Value* load_packed(const Packed& packed);
   void pack_transposed(const Packed& packed, llvm::Value* length, int width);
+  Packed packed_lines(const Lines& lines, loop::AxisId column);
   std::optional<Packed> find_block(const loop::Reduce& reduce) const;
   std::vector<Row> next_rows(loop::ExprId operand, loop::AxisId last);
   void fill_block(const Packed& block);
@@ -292,11 +301,8 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* block_is_new_ = nullptr;
   std::vector<Row> next_rows_;  // where the loads of what makes a block find the next one's, if that is anywhere
   std::optional<Guest> guest_;  // of the next loop
-  struct Interruption {
-    int parts = 1;
-    std::function<void(llvm::Value* part)> body;
-  };
-  Interruption interruption_;
+  int parts_of_sums_ = 1;
+  std::vector<Interruption> interruptions_;  // ahead of each of those parts
   llvm::Value* scratch_row_ = nullptr;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias

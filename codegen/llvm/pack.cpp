@@ -150,39 +150,45 @@ void KernelEmitter::fill_block(const Packed& block) {
   row_ = 0;
 }
 
-void KernelEmitter::make_lines(const Reduce& reduce, ExprId operand, AxisId column, AxisId row, const Lines& lines) {
-  const Packed packed{Packed::Kind::lines,
-                      operand,
-                      reduce.axes,
-                      column,
-                      packed_memory(operand, lines.most_terms * lines.most_rows),
-                      lines.most_rows,
-                      lines.first_row,
-                      lines.begin};
-  release(operand);
+llvm::Value* KernelEmitter::lines_memory(ExprId operand, std::int64_t elements, llvm::Value* first) {
+  return b.CreateInBoundsGEP(module.memory_type(pool().dtype(operand)), packed_memory(operand, elements), first);
+}
+
+void KernelEmitter::make_lines(const Lines& lines, llvm::Value* from, llvm::Value* to) {
+  const ExprId operand = lines.operand;
+  const Packed packed = packed_lines(lines, {});
   const int width = reduce_lanes(pool().dtype(operand));
   const auto make = [&](llvm::Value* length) {
-    loop(lines.begin, lines.end, 1, [&](llvm::Value* term) {
-      bind(reduce.axes.front(), term);
-      cover(row, lines.first_row, length, width, static_cast<int>(lines.most_rows) / width, [&] {
+    loop(from, to, 1, [&](llvm::Value* term) {
+      bind(lines.axis, term);
+      cover(lines.row, lines.first_row, length, width, static_cast<int>(lines.most_rows) / width, [&] {
         for (const ExprId load : loads_of(pool(), {&operand, 1})) {
-          if (accesses_.step(load, row) != Dim(1)) continue;
+          if (accesses_.step(load, lines.row) != Dim(1)) continue;
           llvm::Type* element = module.memory_type(pool().dtype(load));
           prefetch(b.CreateGEP(element, first_element(load, accesses_.flat(load)), number(lines.most_rows)));
         }
         for (column_ = 0; column_ < space_.vectors; ++column_) {
           llvm::Value* made = vector(operand);
-          llvm::Value* at = packed_element(packed, b.CreateNSWAdd(bound(row), number(column_ * space_.width)));
+          llvm::Value* at = packed_element(packed, b.CreateNSWAdd(bound(lines.row), number(column_ * space_.width)));
           b.CreateAlignedStore(made, at, llvm::Align(64));
         }
         column_ = 0;
       });
     });
   };
-  llvm::Value* length = b.CreateNSWSub(lines.end_row, lines.first_row);
+  llvm::Value* whole = number(lines.most_rows);
   branch(
-      b.CreateICmpEQ(length, number(lines.most_rows)), [&] { make(number(lines.most_rows)); }, [&] { make(length); });
-  packed_.push_back(packed);
+      b.CreateICmpEQ(lines.rows, whole), [&] { make(whole); }, [&] { make(lines.rows); });
+}
+
+void KernelEmitter::use_lines(const Lines& lines, AxisId column) {
+  release(lines.operand);
+  packed_.push_back(packed_lines(lines, column));
+}
+
+KernelEmitter::Packed KernelEmitter::packed_lines(const Lines& lines, AxisId column) {
+  return {Packed::Kind::lines, lines.operand,   {lines.axis},    column,
+          lines.memory,        lines.most_rows, lines.first_row, lines.begin};
 }
 
 /// Indices [begin, end) of the last reduced axis, as many at a time as make a vector: first the next vector of the

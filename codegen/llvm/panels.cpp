@@ -4,6 +4,7 @@
 #include <llvm/IR/Instructions.h>
 
 #include <lathe/codegen/llvm/epilogue.h>
+#include <lathe/codegen/llvm/lines.h>
 #include <lathe/codegen/slicing.h>
 #include <lathe/graph/error.h>
 
@@ -19,7 +20,9 @@ constexpr std::int64_t rows_ahead = 4;
 class PanelEmitter {
  public:
   PanelEmitter(KernelEmitter& kernel, const Schedule& schedule)
-      : k_(kernel), schedule_(schedule), epilogue_(kernel, schedule) {}
+      : k_(kernel), schedule_(schedule), epilogue_(kernel, schedule) {
+    if (schedule.lines) lines_.emplace(kernel, schedule, contraction_of(*schedule.lines));
+  }
 
   void emit() {
     if (schedule_.form == Schedule::Form::map) {
@@ -129,13 +132,20 @@ class PanelEmitter {
     llvm::Value* extent = k_.extent(first);
     // At least one slice: an empty sum is stored, too.
     llvm::Value* all = k_.b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, extent, k_.number(1));
+    if (lines_) lines_->begin();
     k_.advance(first_row, end_row, [&](llvm::Value* row) {
       llvm::Value* last_row = k_.smaller(k_.b.CreateNSWAdd(row, k_.number(most_rows)), end_row);
       k_.loop(k_.number(0), all, schedule_.slice, [&](llvm::Value* from) {
         llvm::Value* to = k_.smaller(k_.b.CreateNSWAdd(from, k_.number(schedule_.slice)), extent);
         llvm::Value* next = k_.b.CreateNSWAdd(from, k_.number(schedule_.slice));
         part_ = Part{from, to, k_.b.CreateICmpSGE(next, all), row, type, chains, totals};
-        if (schedule_.lines) {
+        if (lines_) {
+          llvm::Value* goes_on = k_.b.CreateICmpSLT(next, all);
+          llvm::Value* next_row = k_.b.CreateSelect(goes_on, row, last_row);
+          llvm::Value* next_from = k_.b.CreateSelect(goes_on, next, k_.number(0));
+          llvm::Value* next_to = k_.smaller(k_.b.CreateNSWAdd(next_from, k_.number(schedule_.slice)), extent);
+          lines_->use({row, k_.b.CreateNSWSub(last_row, row), from, to},
+                      {next_row, k_.b.CreateNSWSub(end_row, next_row), next_from, next_to});
           lines(panel, row, last_row);
         } else {
           rows(panel, row, last_row);
@@ -145,12 +155,8 @@ class PanelEmitter {
     });
   }
 
-  /// Tiles of rows that are made first, and then used while they stay near: by all tiles of some columns, and then of
-  /// the next.
+  /// Tiles of rows that are made, by all tiles of some columns, and then of the next.
   void lines(llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
-    const Reduce reduce = contraction_of(*schedule_.lines);
-    k_.make_lines(reduce, *schedule_.lines, *schedule_.column, *schedule_.row,
-                  {part_.begin, part_.end, first_row, end_row, schedule_.slice, sliced_rows(schedule_)});
     each_panel(panel, [&](llvm::Value* begin, llvm::Value* length, bool single) {
       const int vectors = single ? 1 : schedule_.tiles.front().vectors;
       k_.cover(*schedule_.column, begin, length, schedule_.width, vectors, [&] {
@@ -310,6 +316,7 @@ class PanelEmitter {
   KernelEmitter& k_;
   const Schedule& schedule_;
   Epilogue epilogue_;
+  std::optional<LinesAhead> lines_;
   Part part_{};
   llvm::Value* first_column_ = nullptr;  // of the panel at hand
   llvm::Value* point_ = nullptr;         // its number among those that share rows

@@ -100,16 +100,21 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
     });
   };
   const auto chain = [&](llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial) {
-    if (!interruption_.body) return part(begin, end, initial);
-    const int parts = interruption_.parts;
+    if (interruptions_.empty()) return part(begin, end, initial);
     llvm::Value* length = b.CreateNSWSub(end, begin);
-    const auto at = [&](llvm::Value* index) {
-      return b.CreateNSWAdd(begin, b.CreateUDiv(b.CreateNSWMul(length, index), number(parts)));
-    };
-    return loop(number(0), number(parts), 1, initial, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> sums) {
-      interruption_.body(index);
-      return part(at(index), at(b.CreateNSWAdd(index, number(1))), sums);
-    });
+    Carried both(initial);
+    both.push_back(begin);
+    both =
+        loop(number(0), number(parts_of_sums_), 1, both, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> carried) {
+          for (const Interruption& interruption : interruptions_) interruption(index);
+          llvm::Value* up_to = b.CreateNSWMul(length, b.CreateNSWAdd(index, number(1)));
+          up_to = b.CreateNSWAdd(begin, b.CreateUDiv(up_to, number(parts_of_sums_)));
+          Carried next = part(carried.back(), up_to, carried.drop_back());
+          next.push_back(up_to);
+          return next;
+        });
+    both.pop_back();
+    return both;
   };
   llvm::Value* end = extent(first);
   const auto constant = pool().axis(first).extent.as_constant();
@@ -120,7 +125,8 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
   }
   if (one_chain) return chain(number(0), end, zeros);
   // Interruptions come even if there is nothing to sum.
-  llvm::Value* all = interruption_.body ? b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, end, number(1)) : end;
+  const bool interrupted = !interruptions_.empty();
+  llvm::Value* all = interrupted ? b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, end, number(1)) : end;
   return loop(number(0), all, contract_chunk, zeros, [&](llvm::Value* begin, llvm::ArrayRef<llvm::Value*> totals) {
     Carried sums = chain(begin, smaller(b.CreateNSWAdd(begin, number(contract_chunk)), end), zeros);
     llvm::Value* is_first = b.CreateICmpEQ(begin, number(0));

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <lathe/codegen/llvm/kernel.h>
+
+namespace lathe::emit {
+
+/// Rows that are made for tiles (`Schedule::lines`), in two places in turn: what is next is made while tiles sum what
+/// is there, so that making them and fetching what they are made of costs them little.
+class LinesAhead {
+ public:
+  LinesAhead(KernelEmitter& kernel, const Schedule& schedule, const loop::Reduce& reduce);
+
+  /// So many rows from `first_row` on, for terms [begin, end) of the sum.
+  struct Part {
+    llvm::Value* first_row;
+    llvm::Value* rows;
+    llvm::Value* begin;
+    llvm::Value* end;
+  };
+  /// Before a part that was not `next` to the one before.
+  void begin();
+  /// Makes what is missing of a part, which the tiles emitted from now on use. `next`: the part that comes after them,
+  /// or begins with as many rows; no rows if there is none.
+  void use(const Part& part, const Part& next);
+
+ private:
+  KernelEmitter::Lines lines(const Part& part, llvm::Value* rows, llvm::Value* place);
+  std::int64_t place_elements() const;
+  void make_some();
+
+  KernelEmitter& k_;
+  const Schedule& schedule_;
+  loop::AxisId axis_;
+  llvm::AllocaInst* made_ = nullptr;   // the first term that is missing of the part that is used, or the next one
+  llvm::AllocaInst* place_ = nullptr;  // the first element of the part to use next
+  KernelEmitter::Lines next_{};
+  llvm::Value* next_end_ = nullptr;  // of its terms
+  llvm::Value* at_once_ = nullptr;   // how many of them to make at a time
+};
+
+}  // namespace lathe::emit
