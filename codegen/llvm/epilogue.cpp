@@ -62,6 +62,7 @@ void Epilogue::begin_delaying() {
     tile_ = k_.space();
     k_.when(is_delayed(), {}, [&] {
       evaluate_delayed(row);
+      k_.b.CreateStore(k_.b.CreateICmpNE(row, k_.number(tile_.rows - 1)), is_delayed_);
       return Carried{};
     });
   });

@@ -129,6 +129,9 @@ class KernelEmitter : public FunctionEmitter {
   void pack(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column, llvm::Value* begin,
             llvm::Value* length, std::int64_t panel, int width);
 
+  /// Asks the cache for what a first block will be made of, if that lies wherever an index says: each block in the
+  /// making asks for the next one.
+  void prefetch_block(const loop::Reduce& reduce, loop::ExprId operand);
   /// Makes room for the space's rows of an operand that runs along rows: what is computed of it from now on comes from
   /// there. Contractions put it there as they go, where `set_block_is_new` says that the block is.
   void open_block(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column);
@@ -252,7 +255,7 @@ class KernelEmitter : public FunctionEmitter {
   void pack_transposed(const Packed& packed, llvm::Value* length, int width);
   Packed packed_lines(const Lines& lines, loop::AxisId column);
   std::optional<Packed> find_block(const loop::Reduce& reduce) const;
-  std::vector<Row> next_rows(loop::ExprId operand, loop::AxisId last);
+  std::vector<Row> scattered_rows(loop::ExprId operand, loop::AxisId last, int ahead);
   void fill_block(const Packed& block);
   Carried with_block(const Packed& block, llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial,
                      NestBody step);

@@ -97,7 +97,9 @@ void KernelEmitter::open_block(const Reduce& reduce, ExprId operand, AxisId colu
   release(operand);
   packed_.push_back({Packed::Kind::block, operand, reduce.axes, column, memory, row_elements});
   next_rows_.clear();
-  if (space_.row && reduce.axes.size() == 1) next_rows_ = next_rows(operand, reduce.axes.front());
+  if (space_.row && reduce.axes.size() == 1) {
+    next_rows_ = scattered_rows(operand, reduce.axes.front(), space_.rows);
+  }
 }
 
 std::optional<KernelEmitter::Packed> KernelEmitter::find_block(const Reduce& reduce) const {
@@ -108,8 +110,17 @@ std::optional<KernelEmitter::Packed> KernelEmitter::find_block(const Reduce& red
   return std::nullopt;
 }
 
-/// The first elements that making the next block will load from rows that lie wherever an index says.
-std::vector<KernelEmitter::Row> KernelEmitter::next_rows(ExprId operand, AxisId last) {
+void KernelEmitter::prefetch_block(const Reduce& reduce, ExprId operand) {
+  if (reduce.axes.size() != 1) return;
+  const AxisId last = reduce.axes.back();
+  for (const auto& [first, element] : scattered_rows(operand, last, 0)) {
+    const std::int64_t elements = cache_line_bytes * 8 / element->getScalarSizeInBits();
+    loop(number(0), extent(last), elements, [&](llvm::Value* index) { prefetch(b.CreateGEP(element, first, index)); });
+  }
+}
+
+/// The first elements that making the block `ahead` rows from here will load from rows that lie wherever an index says.
+std::vector<KernelEmitter::Row> KernelEmitter::scattered_rows(ExprId operand, AxisId last, int ahead) {
   std::vector<Row> out;
   const AxisId row = *space_.row;
   llvm::Value* first = bound(row);
@@ -119,7 +130,7 @@ std::vector<KernelEmitter::Row> KernelEmitter::next_rows(ExprId operand, AxisId 
   for (const ExprId load : loads_of(pool(), {&operand, 1})) {
     if (accesses_.step(load, row) || accesses_.step(load, last) != Dim(1)) continue;
     llvm::Type* element = module.memory_type(pool().dtype(load));
-    for (int next = space_.rows; next < 2 * space_.rows; ++next) {
+    for (int next = ahead; next < ahead + space_.rows; ++next) {
       within(one, [&] {
         bind(row, smaller(b.CreateNSWAdd(first, number(next)), last_row));
         bind(last, number(0));

@@ -173,6 +173,15 @@ class PanelEmitter {
 
   /// All columns of a block of rows before the next block.
   void rows(llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
+    if (schedule_.block && schedule_.row) {
+      Space space = k_.space();
+      space.row = schedule_.row;
+      space.rows = schedule_.rows();
+      k_.within(space, [&] {
+        k_.bind(*schedule_.row, first_row);
+        k_.prefetch_block(contraction_of(*schedule_.block), *schedule_.block);
+      });
+    }
     blocks(first_row, end_row, [&](const Tile& shape) {
       Space space = k_.space();
       space.row = schedule_.row;

@@ -284,6 +284,61 @@ TEST_CASE("a long epilogue loops over the rows of its tile") {
   check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
 }
 
+TEST_CASE("a long epilogue runs once for each tile while the next one sums") {
+  for (const bool made : {false, true}) {
+    for (const std::int64_t columns : {10, 64, 128}) {
+      CAPTURE(made);
+      CAPTURE(columns);
+      Builder b;
+      const Dim n = dim("n");
+      const TensorId x = b.input(made ? u8 : f32, {n, 48});
+      const TensorId w = b.input(f32, {2, n, columns});
+      const TensorId state = b.variable(f32, {2, 48, columns});
+      const Index p = b.outer(2, "p");
+      const Index i = b.outer(48, "i");
+      const Index j = b.outer(columns, "j");
+      const Index k = b.axis(n, "k");
+      const LocalId sum = b.local(f32);
+      const Expr left = made ? cast(f32, b.load(x, {k, i})) * 0.25 : b.load(x, {k, i});
+      b.stage().yield(b.contract({k}, left, b.load(w, {p, k, j})), sum);
+      Expr z = b.read(sum);
+      for (int step = 0; step < 40; ++step) z = z * 0.5 + b.read(sum);
+      b.stage().yield(b.load(state, {p, i, j}) + z, state, {p, i, j});
+      b.finish_kernel();
+      const auto& kernel = std::get<Kernel>(b.program.steps.front());
+      CHECK(schedule(b.program, kernel, machine_model(InstructionSet::avx512)).delays);
+      check_against_interpreter(b.program,
+                                {.symbols = {{0}, {1}, {5}, {256}, {600}, {1025}, {4097}}, .portable = false});
+    }
+  }
+}
+
+TEST_CASE("an epilogue does not wait where tiles differ, or where sums read what it stores") {
+  const auto delays = [](std::int64_t rows, std::int64_t columns, bool reads_state) {
+    Builder b;
+    const TensorId x = b.input(f32, {rows, 20});
+    const TensorId state = b.variable(f32, {rows, columns});
+    const TensorId w = b.input(f32, {20, columns});
+    const Index i = b.outer(rows, "i");
+    const Index j = b.outer(columns, "j");
+    const Index k = b.axis(20, "k");
+    const LocalId sum = b.local(f32);
+    const Expr left = reads_state ? b.load(state, {i, k}) : b.load(x, {i, k});
+    b.stage().yield(b.contract({k}, left, b.load(w, {k, j})), sum);
+    Expr z = b.read(sum);
+    for (int step = 0; step < 40; ++step) z = z * 0.5 + b.read(sum);
+    b.stage().yield(z, state, {i, j});
+    b.finish_kernel();
+    const auto& kernel = std::get<Kernel>(b.program.steps.front());
+    return schedule(b.program, kernel, machine_model(InstructionSet::avx512)).delays;
+  };
+  CHECK(delays(32, 64, false));
+  CHECK(!delays(33, 64, false));
+  CHECK(!delays(32, 72, false));
+  CHECK(!delays(32, 64, true));
+  CHECK(!delays(1, 64, false));
+}
+
 TEST_CASE("batched products and convolutions are contractions like any other") {
   Builder b;
   const Dim n = dim("n");
