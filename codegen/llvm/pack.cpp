@@ -1,4 +1,6 @@
 // Panels of a contraction's operand, copied to where they can be loaded in whole vectors and stay in the cache.
+#include <algorithm>
+
 #include <lathe/codegen/llvm/kernel.h>
 #include <lathe/codegen/nest.h>
 
@@ -112,11 +114,13 @@ std::optional<KernelEmitter::Packed> KernelEmitter::find_block(const Reduce& red
 
 void KernelEmitter::prefetch_block(const Reduce& reduce, ExprId operand) {
   if (reduce.axes.size() != 1) return;
-  const AxisId last = reduce.axes.back();
-  for (const auto& [first, element] : scattered_rows(operand, last, 0)) {
-    const std::int64_t elements = cache_line_bytes * 8 / element->getScalarSizeInBits();
-    loop(number(0), extent(last), elements, [&](llvm::Value* index) { prefetch(b.CreateGEP(element, first, index)); });
-  }
+  const AxisId last = reduce.axes.front();
+  const std::vector<Row> rows = scattered_rows(operand, last, 0);
+  std::int64_t bytes = 1;  // of an element
+  for (const Row& row : rows) bytes = std::max<std::int64_t>(bytes, row.element->getScalarSizeInBits() / 8);
+  loop(number(0), rows.empty() ? number(0) : extent(last), cache_line_bytes / bytes, [&](llvm::Value* index) {
+    for (const auto& [first, element] : rows) prefetch(b.CreateGEP(element, first, index));
+  });
 }
 
 /// The first elements that making the block `ahead` rows from here will load from rows that lie wherever an index says.

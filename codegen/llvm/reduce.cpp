@@ -9,6 +9,15 @@ namespace lathe::emit {
 
 using namespace loop;  // the expression vocabulary is used throughout
 
+namespace {
+
+/// The total of no sums: any sum added to it stays what it is, -0 too.
+llvm::Constant* no_sum(DType dtype, llvm::Type* type) {
+  return is_float(dtype) ? llvm::ConstantFP::getZero(type, true) : llvm::Constant::getNullValue(type);
+}
+
+}  // namespace
+
 /// How many different results a reduction has in the space.
 KernelEmitter::Points KernelEmitter::points_of(ExprId reduced) {
   const bool by_row = space_.row && (accesses_.varies(reduced, *space_.row) || accesses_.facts(reduced).reads_local);
@@ -124,14 +133,13 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
                      [&](llvm::ArrayRef<llvm::Value*> initial) { return chain(slice->begin, slice->end, initial); });
   }
   if (one_chain) return chain(number(0), end, zeros);
-  // Interruptions come even if there is nothing to sum.
-  const bool interrupted = !interruptions_.empty();
-  llvm::Value* all = interrupted ? b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, end, number(1)) : end;
-  return loop(number(0), all, contract_chunk, zeros, [&](llvm::Value* begin, llvm::ArrayRef<llvm::Value*> totals) {
+  // One chain even if there is nothing to sum: interruptions count on it, and its zero is the result.
+  llvm::Value* all = b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, end, number(1));
+  const Carried none(zeros.size(), no_sum(dtype, zero->getType()));
+  return loop(number(0), all, contract_chunk, none, [&](llvm::Value* begin, llvm::ArrayRef<llvm::Value*> totals) {
     Carried sums = chain(begin, smaller(b.CreateNSWAdd(begin, number(contract_chunk)), end), zeros);
-    llvm::Value* is_first = b.CreateICmpEQ(begin, number(0));
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      sums[i] = b.CreateSelect(is_first, sums[i], arithmetic_.binary(BinaryOp::add, dtype, totals[i], sums[i]));
+      sums[i] = arithmetic_.binary(BinaryOp::add, dtype, totals[i], sums[i]);
     }
     return sums;
   });
@@ -151,10 +159,14 @@ Carried KernelEmitter::add_slice(const Slice& slice, DType dtype, const Carried&
   llvm::Value* fresh = b.CreateICmpEQ(one_chain ? slice.begin : within, number(0));
   if (!one_chain) {
     when(b.CreateAnd(fresh, b.CreateICmpSGT(slice.begin, number(0))), {}, [&] {
-      llvm::Value* is_first = b.CreateICmpEQ(slice.begin, number(contract_chunk));
+      const Carried none(zeros.size(), no_sum(dtype, type));
+      const Carried totals = when(b.CreateICmpSGT(slice.begin, number(contract_chunk)), none, [&] {
+        Carried out;
+        for (int i = 0; i < points; ++i) out.push_back(load(slice.total(i)));
+        return out;
+      });
       for (int i = 0; i < points; ++i) {
-        llvm::Value* sum = load(slice.chain(i));
-        store(b.CreateSelect(is_first, sum, add(load(slice.total(i)), sum)), slice.total(i));
+        store(add(totals[static_cast<std::size_t>(i)], load(slice.chain(i))), slice.total(i));
       }
       return Carried{};
     });
