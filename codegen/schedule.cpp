@@ -197,34 +197,6 @@ void move_row_last(Accesses& accesses, const Reduce& reduce, AxisId column, std:
   }
 }
 
-/// Whether the epilogue of a tile can wait, and is worth waiting: a row at a time, between the steps of the next tile's
-/// sum, it needs registers of its own.
-bool can_delay(Accesses& accesses, const Schedule& schedule, const Reduce& reduce, const MachineModel& machine) {
-  constexpr int epilogue_registers = 12;
-  const Pool& pool = accesses.pool();
-  const std::span<const Stage> stages = schedule.stages;
-  const auto reduces = [&](const Stage& stage) { return reduction(pool, stage) != nullptr; };
-  if (stages.size() < 2 || !reduces(stages.front()) || std::any_of(stages.begin() + 1, stages.end(), reduces)) {
-    return false;
-  }
-  // All tiles are alike, and more than a row.
-  const Tile& tile = schedule.tiles.front();
-  const auto columns = pool.axis(*schedule.column).extent.as_constant();
-  const std::int64_t tile_columns = std::int64_t{tile.vectors} * schedule.width;
-  const bool alike =
-      columns && (*columns < schedule.width || (*columns % schedule.panel == 0 && schedule.panel % tile_columns == 0));
-  if (!alike || schedule.tiles.size() > 1 || tile.rows == 1 ||
-      !is_long(accesses, stages.subspan(1), std::int64_t{tile.rows} * tile.vectors))
-    return false;
-  const int accumulators =
-      tile.rows * tile.vectors * registers_of(schedule.width, static_cast<int>(size_of(pool.dtype(reduce.a))), machine);
-  if (accumulators + epilogue_registers > machine.vector_registers) return false;
-  // What is summed is nothing that an epilogue changes, and rows are not made at the same time.
-  const auto is_stored = [&](ExprId operand) { return accesses.facts(operand).reads_stored; };
-  return !schedule.block && !reduce.axes.empty() && !is_stored(reduce.a) && !is_stored(reduce.b) &&
-         accesses.varies(stages.front().yields.front().value, *schedule.column);
-}
-
 /// Every chunk copies the panels it needs, which blocks of rows must pay for.
 constexpr std::int64_t packed_blocks = 16;
 
@@ -253,13 +225,13 @@ bool is_tiled(const Pool& pool, const Schedule& schedule, const Stage& stage) {
   return schedule.rows() > 1 && reduce && reduce->op == ReduceOp::contract && !stage.inner.empty();
 }
 
-bool is_long(Accesses& accesses, std::span<const Stage> stages, std::int64_t points) {
-  constexpr std::int64_t most_operations = 400;
-  std::int64_t operations = 0;
+bool is_long(Accesses& accesses, std::span<const Stage> stages, const Tile& tile) {
+  constexpr int most_operations = 400;
+  int operations = 0;
   for (const Stage& stage : stages) {
     for (const Yield& yield : stage.yields) operations += accesses.operations(yield.value);
   }
-  return operations * points > most_operations;
+  return operations * tile.rows * tile.vectors > most_operations;
 }
 
 int vector_width(const Pool& pool, std::span<const ExprId> values) {

@@ -84,8 +84,8 @@ std::vector<loop::ExprId> loads_of(const loop::Pool& pool, std::span<const loop:
 /// The reduction that all of the stage's yields store, if it is one.
 const loop::Reduce* reduction(const loop::Pool& pool, const loop::Stage& stage);
 
-/// Whether stages without reductions do much at so many points: then code that loops over the points is worth it.
-bool is_long(Accesses& accesses, std::span<const loop::Stage> stages, std::int64_t points);
+/// Whether stages without reductions do much at all points of a tile: then code that loops over its rows is worth it.
+bool is_long(Accesses& accesses, std::span<const loop::Stage> stages, const Tile& tile);
 /// Whether a stage of a `rows` kernel is a contraction that takes a block of rows at once.
 bool is_tiled(const loop::Pool& pool, const Schedule& schedule, const loop::Stage& stage);
 

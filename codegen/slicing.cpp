@@ -50,8 +50,8 @@ void share_rows(Accesses& accesses, Schedule& schedule, ExprId rows, std::int64_
   }
 }
 
-/// Whether slices of `reduce` can leave their sums in memory: it is all that the kernel reduces, and comes first.
-bool can_slice(const Pool& pool, const Schedule& schedule) {
+/// Whether a sum is all that the kernel reduces, and comes first: then it can be left in memory before all is done.
+bool sums_first(const Pool& pool, const Schedule& schedule) {
   const auto is_reduction = [&](const Stage& stage) { return reduction(pool, stage) != nullptr; };
   const std::span<const Stage> stages = schedule.stages;
   return schedule.row && is_reduction(stages.front()) && std::none_of(stages.begin() + 1, stages.end(), is_reduction);
@@ -67,7 +67,7 @@ void choose_making(Accesses& accesses, Schedule& schedule, const Reduce& reduce)
   const std::optional<std::int64_t> length = reduced_length(pool, reduce);
   const auto bytes = static_cast<std::int64_t>(size_of(pool.dtype(*made)));
   const bool fits = length && *length > 0 && *length * schedule.rows() * bytes <= block_bytes;
-  const bool across = can_slice(pool, schedule) && reduce.axes.size() == 1 &&
+  const bool across = sums_first(pool, schedule) && reduce.axes.size() == 1 &&
                       (!length || accesses.contiguous(*made, *schedule.row)) &&
                       !accesses.contiguous(*made, reduce.axes.front());
   if (across) {
@@ -82,7 +82,7 @@ void choose_making(Accesses& accesses, Schedule& schedule, const Reduce& reduce)
 
 std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const Reduce& reduce) {
   const Pool& pool = accesses.pool();
-  if (!can_slice(pool, schedule) || reduce.axes.size() == 1 || !schedule.packed.empty() || schedule.block) return 0;
+  if (!sums_first(pool, schedule) || reduce.axes.size() == 1 || !schedule.packed.empty() || schedule.block) return 0;
   std::int64_t bytes = 0;  // that one index reads
   for (const ExprId operand : {reduce.a, reduce.b}) {
     if (!std::holds_alternative<Load>(pool.node(operand))) return 0;
@@ -105,6 +105,24 @@ std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const Re
   const std::int64_t slice = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(most)));
   const auto all = pool.axis(reduce.axes.front()).extent.as_constant();
   return all && *all <= 2 * slice ? 0 : slice;
+}
+
+bool can_delay(Accesses& accesses, const Schedule& schedule, const Reduce& reduce, const MachineModel& machine) {
+  const Pool& pool = accesses.pool();
+  const std::span<const Stage> stages = schedule.stages;
+  if (stages.size() < 2 || !sums_first(pool, schedule) || schedule.block || reduce.axes.empty()) return false;
+  // All tiles are alike, and more than a row.
+  const Tile& tile = schedule.tiles.front();
+  const auto columns = pool.axis(*schedule.column).extent.as_constant();
+  if (!columns || schedule.tiles.size() > 1 || tile.rows == 1) return false;
+  const bool whole = *columns % schedule.panel == 0 && schedule.panel % (tile.vectors * schedule.width) == 0;
+  if (!whole && *columns >= schedule.width) return false;
+  const int bytes = static_cast<int>(size_of(pool.dtype(reduce.a)));
+  if (!leaves_registers(tile, schedule.width, bytes, machine)) return false;
+  // What is summed is nothing that an epilogue changes.
+  if (accesses.facts(reduce.a).reads_stored || accesses.facts(reduce.b).reads_stored) return false;
+  return accesses.varies(stages.front().yields.front().value, *schedule.column) &&
+         is_long(accesses, stages.subspan(1), tile);
 }
 
 std::int64_t sliced_rows(const Schedule& schedule) {

@@ -2,7 +2,8 @@
 
 #include <lathe/codegen/schedule.h>
 
-/// What of a contraction is at hand at a time: rows that are made as it goes, and slices of the sum.
+/// What of a contraction is at hand at a time: rows that are made as it goes, slices of the sum, and what another tile
+/// has left to do.
 namespace lathe {
 
 /// How to make the operand that needs it: in blocks, unless its lines run across rows or blocks would be too large.
@@ -11,6 +12,10 @@ void choose_making(Accesses& accesses, Schedule& schedule, const loop::Reduce& r
 /// How many indices of the first reduced axis read as much as the cache holds; 0 where that is half of them or more.
 /// Only for sums over several axes, where one index reads much.
 std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const loop::Reduce& reduce);
+
+/// Whether a tile's epilogue can wait for the next tile's sum, and is worth waiting: a row at a time, between the steps
+/// of the sum, it needs registers of its own.
+bool can_delay(Accesses& accesses, const Schedule& schedule, const loop::Reduce& reduce, const MachineModel& machine);
 
 /// Rows whose sums are kept in memory from slice to slice.
 std::int64_t sliced_rows(const Schedule& schedule);

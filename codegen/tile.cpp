@@ -28,6 +28,12 @@ int tile_vectors(int rows, const Dim& columns, int width, int element_bytes, con
   return vectors;
 }
 
+bool leaves_registers(const Tile& tile, int width, int element_bytes, const MachineModel& machine) {
+  constexpr int enough = 12;  // an optimizer's update of two vectors
+  const int accumulators = tile.rows * tile.vectors * registers_of(width, element_bytes, machine);
+  return accumulators + enough <= machine.vector_registers;
+}
+
 Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine) {
   constexpr std::int64_t usual_rows = 32;  // a batch
   constexpr std::int64_t many_columns = 4096;

@@ -16,7 +16,7 @@ void Epilogue::evaluate(std::span<const Stage> before, std::span<const Stage> st
   }
   const Space tile = k_.space();
   const bool last = before.size() + stages.size() == schedule_.stages.size();
-  if (!last || tile.rows == 1 || !is_long(k_.accesses(), stages, tile.points())) {
+  if (!last || tile.rows == 1 || !is_long(k_.accesses(), stages, {tile.rows, tile.vectors})) {
     k_.evaluate(stages);
     return;
   }

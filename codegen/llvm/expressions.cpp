@@ -124,6 +124,7 @@ llvm::Value* KernelEmitter::sum(const Affine& affine) {
 }
 
 void KernelEmitter::test(ExprId id) {
+  if (!tests_) return;
   const Check check = std::get<Check>(pool().node(id));
   Key tested = key(check.condition, Form::tested);
   tested.id = id;
@@ -148,10 +149,7 @@ void KernelEmitter::test(ExprId id) {
       llvm::Value* made = value(id);
       return made->getType()->isVectorTy() ? b.CreateExtractElement(made, lane) : made;
     };
-    llvm::Value* slot = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), function->getArg(0), module.failure_slot());
-    llvm::Value* failure = b.CreateLoad(module.pointer_type(), slot);
-    b.CreateCall(module.fail(),
-                 {failure, number(static_cast<std::int64_t>(check.check)), scalar(check.index), scalar(check.detail)});
+    report(number(static_cast<std::int64_t>(check.check)), scalar(check.index), scalar(check.detail));
     return Carried{};
   });
   remember(tested, holds, accesses_.facts(check.condition).reads_stored);

@@ -82,11 +82,11 @@ class KernelEmitter : public FunctionEmitter {
   }
   /// The results of such a stage, for `deliver` to hand on to where they go; after the last slice, if there are slices.
   Carried reduced(const loop::Stage& stage, const Slice* slice, const loop::Stage* row = nullptr);
-  /// From now on contractions sum in so many parts, each even if there is nothing to sum, and ahead of each comes what
-  /// `body` emits: what the core can do beside. Of several bodies, all name the same number of parts.
+  /// From now on contractions of tiles of so many rows sum in as many parts, each even if there is nothing to sum, and
+  /// ahead of each comes what `body` emits: what the core can do beside. Of several bodies, all name the same number.
   using Interruption = std::function<void(llvm::Value* part)>;
-  void interrupt_sums(int parts, Interruption body) {
-    parts_of_sums_ = parts;
+  void interrupt_sums(int rows, Interruption body) {
+    interrupted_rows_ = rows;
     interruptions_.push_back(std::move(body));
   }
   /// Evaluates a stage without reductions along its one inner axis.
@@ -129,9 +129,6 @@ class KernelEmitter : public FunctionEmitter {
   void pack(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column, llvm::Value* begin,
             llvm::Value* length, std::int64_t panel, int width);
 
-  /// Asks the cache for what a first block will be made of, if that lies wherever an index says: each block in the
-  /// making asks for the next one.
-  void prefetch_block(const loop::Reduce& reduce, loop::ExprId operand);
   /// Makes room for the space's rows of an operand that runs along rows: what is computed of it from now on comes from
   /// there. Contractions put it there as they go, where `set_block_is_new` says that the block is.
   void open_block(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column);
@@ -240,6 +237,7 @@ class KernelEmitter : public FunctionEmitter {
     return value(id);
   }
 
+  void report(llvm::Value* check, llvm::Value* index, llvm::Value* detail);
   Place place(loop::ExprId access);
   llvm::Value* first_element(loop::ExprId access, const loop::Affine& flat);
   llvm::Value* lane_offsets(const Dim& step);
@@ -255,7 +253,7 @@ class KernelEmitter : public FunctionEmitter {
   void pack_transposed(const Packed& packed, llvm::Value* length, int width);
   Packed packed_lines(const Lines& lines, loop::AxisId column);
   std::optional<Packed> find_block(const loop::Reduce& reduce) const;
-  std::vector<Row> scattered_rows(loop::ExprId operand, loop::AxisId last, int ahead);
+  std::vector<Row> next_rows(loop::ExprId operand, loop::AxisId last);
   void fill_block(const Packed& block);
   Carried with_block(const Packed& block, llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial,
                      NestBody step);
@@ -304,8 +302,8 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* block_is_new_ = nullptr;
   std::vector<Row> next_rows_;  // where the loads of what makes a block find the next one's, if that is anywhere
   std::optional<Guest> guest_;  // of the next loop
-  int parts_of_sums_ = 1;
-  std::vector<Interruption> interruptions_;  // ahead of each of those parts
+  int interrupted_rows_ = 0;    // of tiles; parts of their sums
+  std::vector<Interruption> interruptions_;
   llvm::Value* scratch_row_ = nullptr;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias
@@ -318,6 +316,7 @@ class KernelEmitter : public FunctionEmitter {
   int row_ = 0;  // the current point
   int column_ = 0;
   bool in_entry_ = false;
+  bool tests_ = true;  // whether Checks report what fails them
 };
 
 /// Emits the body of a kernel's function as its schedule says.

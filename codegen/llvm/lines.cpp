@@ -16,23 +16,33 @@ constexpr std::int64_t gap = 512;
 
 LinesAhead::LinesAhead(KernelEmitter& kernel, const Schedule& schedule, const Reduce& reduce)
     : k_(kernel), schedule_(schedule), axis_(reduce.axes.front()) {
+  const int bytes = static_cast<int>(size_of(k_.pool().dtype(*schedule.lines)));
+  if (!leaves_registers(schedule.tiles.front(), schedule.width, bytes, k_.module.target.machine)) return;
   made_ = k_.stack_array(k_.module.i64_type(), 1, "made");
   place_ = k_.stack_array(k_.module.i64_type(), 1, "place");
   k_.interrupt_sums(schedule_.rows(), [this](llvm::Value*) { make_some(); });
 }
 
 void LinesAhead::begin() {
+  if (!made_) return;
   k_.b.CreateStore(k_.number(0), made_);
   k_.b.CreateStore(k_.number(0), place_);
 }
 
 void LinesAhead::use(const Part& part, const Part& next) {
-  llvm::Value* place = k_.b.CreateLoad(k_.module.i64_type(), place_);
-  llvm::Value* made = k_.b.CreateLoad(k_.module.i64_type(), made_);
+  llvm::Value* place = k_.number(0);
+  llvm::Value* made = part.begin;
+  if (made_) {
+    place = k_.b.CreateLoad(k_.module.i64_type(), place_);
+    made = k_.b.CreateLoad(k_.module.i64_type(), made_);
+  }
   const KernelEmitter::Lines now = lines(part, part.rows, place);
   k_.make_lines(now, made, part.end);
   k_.use_lines(now, *schedule_.column);
+  if (made_) prepare(next, place);
+}
 
+void LinesAhead::prepare(const Part& next, llvm::Value* place) {
   llvm::Value* other = k_.b.CreateNSWSub(k_.number(place_elements() + gap), place);
   // Less than all rows would take code of its own, and is made when its turn has come.
   llvm::Value* most_rows = k_.number(sliced_rows(schedule_));
@@ -50,7 +60,8 @@ void LinesAhead::use(const Part& part, const Part& next) {
 }
 
 KernelEmitter::Lines LinesAhead::lines(const Part& part, llvm::Value* rows, llvm::Value* place) {
-  llvm::Value* memory = k_.lines_memory(*schedule_.lines, 2 * place_elements() + gap, place);
+  const std::int64_t elements = made_ ? 2 * place_elements() + gap : place_elements();
+  llvm::Value* memory = k_.lines_memory(*schedule_.lines, elements, place);
   return {*schedule_.lines, axis_, *schedule_.row, part.begin, part.first_row, rows, sliced_rows(schedule_), memory};
 }
 

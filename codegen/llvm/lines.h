@@ -4,8 +4,8 @@
 
 namespace lathe::emit {
 
-/// Rows that are made for tiles (`Schedule::lines`), in two places in turn: what is next is made while tiles sum what
-/// is there, so that making them and fetching what they are made of costs them little.
+/// Rows that are made for tiles (`Schedule::lines`). Where tiles leave registers for it, in two places in turn: what is
+/// next is made while tiles sum what is there, so that making it, and fetching what it is made of, costs little.
 class LinesAhead {
  public:
   LinesAhead(KernelEmitter& kernel, const Schedule& schedule, const loop::Reduce& reduce);
@@ -26,12 +26,14 @@ class LinesAhead {
  private:
   KernelEmitter::Lines lines(const Part& part, llvm::Value* rows, llvm::Value* place);
   std::int64_t place_elements() const;
+  void prepare(const Part& next, llvm::Value* place);
   void make_some();
 
   KernelEmitter& k_;
   const Schedule& schedule_;
   loop::AxisId axis_;
-  llvm::AllocaInst* made_ = nullptr;   // the first term that is missing of the part that is used, or the next one
+  // Null if nothing is made ahead.
+  llvm::AllocaInst* made_ = nullptr;   // the first term that is missing of the part to use next
   llvm::AllocaInst* place_ = nullptr;  // the first element of the part to use next
   KernelEmitter::Lines next_{};
   llvm::Value* next_end_ = nullptr;  // of its terms

@@ -1,11 +1,9 @@
 #include <lathe/codegen/llvm/module.h>
 
 #include <algorithm>
-#include <cstddef>
 
 #include <fmt/format.h>
 
-#include <lathe/codegen/abi.h>
 #include <lathe/graph/error.h>
 
 namespace lathe::emit {
@@ -14,11 +12,6 @@ ModuleEmitter::ModuleEmitter(llvm::Module& module_, const Program& program_, con
     : context(module_.getContext()), module(module_), program(program_), target(target_), standalone(standalone_) {
   module.setTargetTriple(target.target_machine->getTargetTriple().str());
   module.setDataLayout(target.target_machine->createDataLayout());
-}
-
-llvm::Function* ModuleEmitter::fail() {
-  if (!fail_) fail_ = emit_fail();
-  return fail_;
 }
 
 llvm::Function* ModuleEmitter::copy() {
@@ -73,51 +66,6 @@ llvm::Function* ModuleEmitter::make_kernel(const std::string& name) const {
   function->getArg(2)->setName("end");
   function->addParamAttr(0, llvm::Attribute::NoAlias);
   function->addParamAttr(0, llvm::Attribute::ReadOnly);
-  return function;
-}
-
-// Takes the spin lock, keeps the smaller of (check, index), and lets go.
-llvm::Function* ModuleEmitter::emit_fail() const {
-  llvm::Type* i64 = i64_type();
-  llvm::Function* function =
-      make_function("lathe_fail", llvm::Type::getVoidTy(context), {pointer_type(), i64, i64, i64});
-  function->addFnAttr(llvm::Attribute::NoInline);
-  function->addFnAttr(llvm::Attribute::Cold);
-  llvm::Value* failure = function->getArg(0);
-  llvm::Value* check = function->getArg(1);
-  llvm::Value* index = function->getArg(2);
-  llvm::Value* detail = function->getArg(3);
-  auto* entry = llvm::BasicBlock::Create(context, "entry", function);
-  auto* spin = llvm::BasicBlock::Create(context, "spin", function);
-  auto* compare = llvm::BasicBlock::Create(context, "compare", function);
-  auto* keep = llvm::BasicBlock::Create(context, "keep", function);
-  auto* release = llvm::BasicBlock::Create(context, "release", function);
-  llvm::IRBuilder<> b(entry);
-  const auto field = [&](std::size_t offset, const char* name) {
-    return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), failure, offset, name);
-  };
-  llvm::Value* check_field = field(offsetof(abi::Failure, check), "check");
-  llvm::Value* index_field = field(offsetof(abi::Failure, index), "index");
-  llvm::Value* detail_field = field(offsetof(abi::Failure, detail), "detail");
-  llvm::Value* lock = field(offsetof(abi::Failure, lock), "lock");
-  b.CreateBr(spin);
-  b.SetInsertPoint(spin);
-  llvm::Value* taken =
-      b.CreateAtomicRMW(llvm::AtomicRMWInst::Xchg, lock, b.getInt32(1), llvm::Align(4), llvm::AtomicOrdering::Acquire);
-  b.CreateCondBr(b.CreateICmpEQ(taken, b.getInt32(0)), compare, spin);
-  b.SetInsertPoint(compare);
-  llvm::Value* old_check = b.CreateLoad(i64, check_field);
-  llvm::Value* old_index = b.CreateLoad(i64, index_field);
-  llvm::Value* same = b.CreateAnd(b.CreateICmpEQ(check, old_check), b.CreateICmpSLT(index, old_index));
-  b.CreateCondBr(b.CreateOr(b.CreateICmpSLT(check, old_check), same), keep, release);
-  b.SetInsertPoint(keep);
-  b.CreateStore(check, check_field);
-  b.CreateStore(index, index_field);
-  b.CreateStore(detail, detail_field);
-  b.CreateBr(release);
-  b.SetInsertPoint(release);
-  b.CreateAlignedStore(b.getInt32(0), lock, llvm::Align(4))->setAtomic(llvm::AtomicOrdering::Release);
-  b.CreateRetVoid();
   return function;
 }
 

@@ -26,8 +26,6 @@ struct ModuleEmitter {
   const Target& target;
   bool standalone;
 
-  /// void (Failure*, check, index, detail)
-  llvm::Function* fail();
   /// void (to, from, bytes): of memory that is the same or apart.
   llvm::Function* copy();
 
@@ -51,10 +49,8 @@ struct ModuleEmitter {
   llvm::Function* make_kernel(const std::string& name) const;
 
  private:
-  llvm::Function* emit_fail() const;
   llvm::Function* emit_copy() const;
 
-  llvm::Function* fail_ = nullptr;
   llvm::Function* copy_ = nullptr;
 };
 

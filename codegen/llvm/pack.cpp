@@ -99,9 +99,7 @@ void KernelEmitter::open_block(const Reduce& reduce, ExprId operand, AxisId colu
   release(operand);
   packed_.push_back({Packed::Kind::block, operand, reduce.axes, column, memory, row_elements});
   next_rows_.clear();
-  if (space_.row && reduce.axes.size() == 1) {
-    next_rows_ = scattered_rows(operand, reduce.axes.front(), space_.rows);
-  }
+  if (space_.row && reduce.axes.size() == 1) next_rows_ = next_rows(operand, reduce.axes.front());
 }
 
 std::optional<KernelEmitter::Packed> KernelEmitter::find_block(const Reduce& reduce) const {
@@ -112,19 +110,8 @@ std::optional<KernelEmitter::Packed> KernelEmitter::find_block(const Reduce& red
   return std::nullopt;
 }
 
-void KernelEmitter::prefetch_block(const Reduce& reduce, ExprId operand) {
-  if (reduce.axes.size() != 1) return;
-  const AxisId last = reduce.axes.front();
-  const std::vector<Row> rows = scattered_rows(operand, last, 0);
-  std::int64_t bytes = 1;  // of an element
-  for (const Row& row : rows) bytes = std::max<std::int64_t>(bytes, row.element->getScalarSizeInBits() / 8);
-  loop(number(0), rows.empty() ? number(0) : extent(last), cache_line_bytes / bytes, [&](llvm::Value* index) {
-    for (const auto& [first, element] : rows) prefetch(b.CreateGEP(element, first, index));
-  });
-}
-
-/// The first elements that making the block `ahead` rows from here will load from rows that lie wherever an index says.
-std::vector<KernelEmitter::Row> KernelEmitter::scattered_rows(ExprId operand, AxisId last, int ahead) {
+/// The first elements that making the next block will load from rows that lie wherever an index says.
+std::vector<KernelEmitter::Row> KernelEmitter::next_rows(ExprId operand, AxisId last) {
   std::vector<Row> out;
   const AxisId row = *space_.row;
   llvm::Value* first = bound(row);
@@ -134,7 +121,7 @@ std::vector<KernelEmitter::Row> KernelEmitter::scattered_rows(ExprId operand, Ax
   for (const ExprId load : loads_of(pool(), {&operand, 1})) {
     if (accesses_.step(load, row) || accesses_.step(load, last) != Dim(1)) continue;
     llvm::Type* element = module.memory_type(pool().dtype(load));
-    for (int next = ahead; next < ahead + space_.rows; ++next) {
+    for (int next = space_.rows; next < 2 * space_.rows; ++next) {
       within(one, [&] {
         bind(row, smaller(b.CreateNSWAdd(first, number(next)), last_row));
         bind(last, number(0));

@@ -133,8 +133,12 @@ class PanelEmitter {
     // At least one slice: an empty sum is stored, too.
     llvm::Value* all = k_.b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, extent, k_.number(1));
     if (lines_) lines_->begin();
+    const auto all_rows = k_.pool().axis(*schedule_.row).extent.as_constant();
+    const bool exact = schedule_.lines && all_rows && *all_rows % most_rows == 0;  // chunks are multiples of it
+    llvm::Value* count = k_.number(most_rows);
     k_.advance(first_row, end_row, [&](llvm::Value* row) {
-      llvm::Value* last_row = k_.smaller(k_.b.CreateNSWAdd(row, k_.number(most_rows)), end_row);
+      if (!exact) count = k_.smaller(k_.number(most_rows), k_.b.CreateNSWSub(end_row, row));
+      llvm::Value* last_row = k_.b.CreateNSWAdd(row, count);
       k_.loop(k_.number(0), all, schedule_.slice, [&](llvm::Value* from) {
         llvm::Value* to = k_.smaller(k_.b.CreateNSWAdd(from, k_.number(schedule_.slice)), extent);
         llvm::Value* next = k_.b.CreateNSWAdd(from, k_.number(schedule_.slice));
@@ -144,8 +148,7 @@ class PanelEmitter {
           llvm::Value* next_row = k_.b.CreateSelect(goes_on, row, last_row);
           llvm::Value* next_from = k_.b.CreateSelect(goes_on, next, k_.number(0));
           llvm::Value* next_to = k_.smaller(k_.b.CreateNSWAdd(next_from, k_.number(schedule_.slice)), extent);
-          lines_->use({row, k_.b.CreateNSWSub(last_row, row), from, to},
-                      {next_row, k_.b.CreateNSWSub(end_row, next_row), next_from, next_to});
+          lines_->use({row, count, from, to}, {next_row, k_.b.CreateNSWSub(end_row, next_row), next_from, next_to});
           lines(panel, row, last_row);
         } else {
           rows(panel, row, last_row);
@@ -173,15 +176,7 @@ class PanelEmitter {
 
   /// All columns of a block of rows before the next block.
   void rows(llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
-    if (schedule_.block && schedule_.row) {
-      Space space = k_.space();
-      space.row = schedule_.row;
-      space.rows = schedule_.rows();
-      k_.within(space, [&] {
-        k_.bind(*schedule_.row, first_row);
-        k_.prefetch_block(contraction_of(*schedule_.block), *schedule_.block);
-      });
-    }
+    if (schedule_.block && schedule_.row) prefetch_block(first_row, end_row);
     blocks(first_row, end_row, [&](const Tile& shape) {
       Space space = k_.space();
       space.row = schedule_.row;
@@ -196,6 +191,23 @@ class PanelEmitter {
           });
         });
       });
+    });
+  }
+
+  /// Asks the cache for what the first block is made of, where that lies wherever an index says: each block in the
+  /// making asks for the next one.
+  void prefetch_block(llvm::Value* first_row, llvm::Value* end_row) {
+    const Reduce reduce = contraction_of(*schedule_.block);
+    std::vector<ExprId> scattered = loads_of(k_.pool(), {&*schedule_.block, 1});
+    std::erase_if(scattered, [&](ExprId load) {
+      return k_.accesses().step(load, *schedule_.row) || k_.accesses().step(load, reduce.axes.back()) != Dim(1);
+    });
+    if (scattered.empty() || reduce.axes.size() > 1) return;
+    llvm::Value* last_row = k_.b.CreateNSWSub(end_row, k_.number(1));
+    k_.loop(k_.number(0), k_.number(schedule_.rows()), 1, [&](llvm::Value* offset) {
+      k_.bind(*schedule_.row, k_.smaller(k_.b.CreateNSWAdd(first_row, offset), last_row));
+      k_.bind(reduce.axes.front(), k_.number(0));
+      for (const ExprId load : scattered) k_.prefetch(load, k_.extent(reduce.axes.front()));
     });
   }
 

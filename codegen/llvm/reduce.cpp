@@ -109,19 +109,19 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
     });
   };
   const auto chain = [&](llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial) {
-    if (interruptions_.empty()) return part(begin, end, initial);
+    if (space_.rows != interrupted_rows_) return part(begin, end, initial);
     llvm::Value* length = b.CreateNSWSub(end, begin);
     Carried both(initial);
     both.push_back(begin);
-    both =
-        loop(number(0), number(parts_of_sums_), 1, both, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> carried) {
-          for (const Interruption& interruption : interruptions_) interruption(index);
-          llvm::Value* up_to = b.CreateNSWMul(length, b.CreateNSWAdd(index, number(1)));
-          up_to = b.CreateNSWAdd(begin, b.CreateUDiv(up_to, number(parts_of_sums_)));
-          Carried next = part(carried.back(), up_to, carried.drop_back());
-          next.push_back(up_to);
-          return next;
-        });
+    both = loop(number(0), number(interrupted_rows_), 1, both,
+                [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> carried) {
+                  for (const Interruption& interruption : interruptions_) interruption(index);
+                  llvm::Value* up_to = b.CreateNSWMul(length, b.CreateNSWAdd(index, number(1)));
+                  up_to = b.CreateNSWAdd(begin, b.CreateUDiv(up_to, number(interrupted_rows_)));
+                  Carried next = part(carried.back(), up_to, carried.drop_back());
+                  next.push_back(up_to);
+                  return next;
+                });
     both.pop_back();
     return both;
   };

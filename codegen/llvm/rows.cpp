@@ -33,14 +33,38 @@ class RowEmitter {
         k_.bind(schedule_.ahead->row, first_row);
         k_.reduce_alone(ahead_);
       }
-      k_.loop(first_row, end_row, rows,
-              [&](llvm::Value* row) { block(row, k_.smaller(k_.number(rows), k_.b.CreateNSWSub(end_row, row))); });
+      const std::vector<ExprId> scattered = scattered_elements();
+      prefetch(scattered, first_row);
+      k_.loop(first_row, end_row, rows, [&](llvm::Value* row) {
+        prefetch(scattered, k_.b.CreateNSWAdd(row, k_.number(rows)));
+        block(row, k_.smaller(k_.number(rows), k_.b.CreateNSWSub(end_row, row)));
+      });
     };
     for_each_run(
         k_, schedule_, [](llvm::Value*) {}, run);
   }
 
  private:
+  /// Loads of one element a row, wherever an index says: rows would wait for each.
+  std::vector<ExprId> scattered_elements() {
+    std::vector<ExprId> out = loads_of(k_.pool(), values_of(schedule_.stages));
+    std::erase_if(out, [&](ExprId load) {
+      const std::vector<AxisId>& axes = k_.accesses().facts(load).axes;
+      return axes != std::vector{*schedule_.row} || k_.accesses().step(load, *schedule_.row) ||
+             k_.accesses().facts(load).reads_stored;
+    });
+    return out;
+  }
+
+  /// Asks for what a block of rows from `row` on reads so.
+  void prefetch(std::span<const ExprId> loads, llvm::Value* row) {
+    if (loads.empty()) return;
+    k_.loop(k_.number(0), k_.number(schedule_.rows()), 1, [&](llvm::Value* offset) {
+      k_.bind(*schedule_.row, k_.smaller(k_.b.CreateNSWAdd(row, offset), last_row_));
+      for (const ExprId load : loads) k_.prefetch(load, k_.number(1));
+    });
+  }
+
   bool is_tiled(const Stage& stage) const { return lathe::is_tiled(k_.pool(), schedule_, stage); }
 
   void pack() {
@@ -58,15 +82,29 @@ class RowEmitter {
     }
   }
 
-  /// Stages run in segments: one tiled contraction over all rows of the block, or others row by row.
+  /// Stages run in segments: one tiled contraction over all rows of the block, or others row by row. What follows from
+  /// a short reduction is a segment of its own if the one before is long: a core that waits for one row's result then
+  /// has other rows in sight.
   std::vector<int> segments() const {
-    std::vector<int> out;
-    for (std::size_t i = 0; i < schedule_.stages.size(); ++i) {
-      const bool tiled = is_tiled(schedule_.stages[i]);
-      const bool joins = i > 0 && !tiled && !is_tiled(schedule_.stages[i - 1]);
-      out.push_back(i == 0 ? 0 : out.back() + (joins ? 0 : 1));
+    constexpr int long_segment = 24;  // operations
+    std::vector<int> out = {0};
+    int operations = 0;
+    for (std::size_t i = 1; i < schedule_.stages.size(); ++i) {
+      const Stage& before = schedule_.stages[i - 1];
+      for (const Yield& yield : before.yields) operations += k_.accesses().operations(yield.value);
+      bool ends = is_tiled(schedule_.stages[i]) || is_tiled(before);
+      ends = ends || (is_short_reduction(before) && operations >= long_segment);
+      if (ends) operations = 0;
+      out.push_back(out.back() + (ends ? 1 : 0));
     }
     return out;
+  }
+
+  /// Whether a reduction takes one vector of a row, in a block of several rows.
+  bool is_short_reduction(const Stage& stage) const {
+    const Reduce* reduce = reduction(k_.pool(), stage);
+    const auto length = reduce ? reduced_length(k_.pool(), *reduce) : std::nullopt;
+    return schedule_.rows() > 1 && length && *length <= width_of(stage);
   }
 
   /// A local lives for the whole block of rows only if it crosses segments.
