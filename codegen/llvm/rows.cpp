@@ -83,18 +83,12 @@ class RowEmitter {
   }
 
   /// Stages run in segments: one tiled contraction over all rows of the block, or others row by row. What follows from
-  /// a short reduction is a segment of its own if the one before is long: a core that waits for one row's result then
-  /// has other rows in sight.
+  /// a short reduction is a segment of its own: a core that waits for one row's result then has other rows in sight.
   std::vector<int> segments() const {
-    constexpr int long_segment = 24;  // operations
     std::vector<int> out = {0};
-    int operations = 0;
     for (std::size_t i = 1; i < schedule_.stages.size(); ++i) {
       const Stage& before = schedule_.stages[i - 1];
-      for (const Yield& yield : before.yields) operations += k_.accesses().operations(yield.value);
-      bool ends = is_tiled(schedule_.stages[i]) || is_tiled(before);
-      ends = ends || (is_short_reduction(before) && operations >= long_segment);
-      if (ends) operations = 0;
+      const bool ends = is_tiled(schedule_.stages[i]) || is_tiled(before) || is_short_reduction(before);
       out.push_back(out.back() + (ends ? 1 : 0));
     }
     return out;
