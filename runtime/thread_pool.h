@@ -39,39 +39,38 @@ class ThreadPool {
                            std::int64_t grain);
 
  private:
-  // All of a job but its generation. Workers may read it while the next one is written, and then never act on it.
-  struct Job {
+  /// A thread's part of a job, all in the one line of memory that the thread waits for and then works from.
+  struct alignas(64) Share {
+    std::atomic<std::uint64_t> ticket = 0;  // the job's generation and how many claims are left: see thread_pool.cpp
+    // Workers may read these while the next job is written, and then never act on them.
     std::atomic<abi::ChunkFunction> chunk = nullptr;
     std::atomic<const void*> frame = nullptr;
     std::atomic<std::int64_t> items = 0;
     std::atomic<std::int64_t> grain = 1;
     std::atomic<std::int64_t> pieces_per_claim = 1;
-    std::atomic<std::uint32_t> claims = 0;
+    std::atomic<std::uint32_t> end_claim = 0;
   };
-
-  // The generation of the job and the number of the next claim in a thread's share: see thread_pool.cpp.
-  struct alignas(64) Ticket {
-    std::atomic<std::uint64_t> word = 0;
-  };
+  static_assert(sizeof(Share) == 64);
 
   using Clock = std::chrono::steady_clock;
 
   void work(std::size_t thread);
-  void drain(std::size_t thread, std::chrono::nanoseconds patience);
-  std::uint32_t drain_share(std::size_t share, std::uint32_t most_claims);
-  void help(std::size_t share, std::chrono::nanoseconds time_a_claim, std::chrono::nanoseconds patience);
-  std::uint64_t first_claim(std::uint32_t claims, std::size_t share) const;
   void park(std::size_t thread, std::uint64_t generation);
-  /// Returns how many workers slept.
-  std::uint32_t publish(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain,
-                        std::int64_t pieces);
-  void await_claims();
+  void publish(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain,
+               std::int64_t pieces_per_claim, std::uint32_t claims);
+  void wake(std::uint32_t sleepers, std::uint32_t claims);
+  void await(std::uint32_t done_by_workers);
+
+  std::uint32_t drain(Share& share, std::uint32_t most_claims);
+  template <class Note, class Condition>
+  void help(std::size_t thread, std::chrono::nanoseconds time_a_claim, std::chrono::nanoseconds patience, Note note,
+            Condition over);
+  void note_done(std::uint32_t claims);
   template <class Condition>
   bool spin_until(Condition condition) const;
 
-  Job job_;
-  std::vector<Ticket> tickets_;  // one a thread, the caller's first
-  alignas(64) std::atomic<std::uint32_t> claims_done_ = 0;
+  std::vector<Share> shares_;                                   // one a thread, the caller's first
+  alignas(64) std::atomic<std::uint32_t> done_by_workers_ = 0;  // claims of all jobs so far
   std::atomic<bool> caller_sleeps_ = false;  // until they are done; read by who has the line of the counter at hand
   alignas(64) std::atomic<std::uint32_t> wake_ups_ = 0;
   std::atomic<std::uint32_t> sleepers_ = 0;
