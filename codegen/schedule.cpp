@@ -197,8 +197,10 @@ void move_row_last(Accesses& accesses, const Reduce& reduce, AxisId column, std:
   }
 }
 
-/// Every chunk copies the panels it needs, which blocks of rows must pay for.
+/// Every chunk copies the panels it needs, or the small operands of a row kernel whole, which blocks of rows must pay
+/// for.
 constexpr std::int64_t packed_blocks = 16;
+constexpr std::int64_t packed_whole_blocks = 4;
 
 }  // namespace
 
@@ -348,7 +350,9 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
 }
 
 std::int64_t whole_blocks(const Schedule& schedule) {
-  if (!schedule.packed.empty()) return packed_blocks;
+  if (!schedule.packed.empty()) {
+    return schedule.form == Schedule::Form::rows ? packed_whole_blocks : packed_blocks;
+  }
   return schedule.lines ? sliced_rows(schedule) / schedule.rows() : 1;
 }
 

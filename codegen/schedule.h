@@ -57,7 +57,7 @@ struct Schedule {
 /// Operations on single elements, some 200 a nanosecond: what a chunk should hold, and below which a kernel would be
 /// done before another thread had begun.
 inline constexpr std::int64_t chunk_work = 250'000;
-inline constexpr std::int64_t parallel_work = 2'000'000;
+inline constexpr std::int64_t parallel_work = 1'000'000;
 /// More chunks than these would not balance better.
 inline constexpr std::int64_t most_chunks = 128;
 

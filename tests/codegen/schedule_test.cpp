@@ -91,8 +91,8 @@ TEST_CASE("what moves many bytes is shared out earlier than what only computes")
     return (sharing.items - 1) / sharing.grain + 1;
   };
   CHECK(chunks(10'000, true) == 1);
-  CHECK(chunks(200'000, true) > 1);
-  CHECK(chunks(200'000, false) == 1);
+  CHECK(chunks(100'000, true) > 1);
+  CHECK(chunks(100'000, false) == 1);
 }
 
 TEST_CASE("a block of rows serves all columns whose operand stays in the cache, if a thread is alone") {
