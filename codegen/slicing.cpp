@@ -111,18 +111,21 @@ bool can_delay(Accesses& accesses, const Schedule& schedule, const Reduce& reduc
   const Pool& pool = accesses.pool();
   const std::span<const Stage> stages = schedule.stages;
   if (stages.size() < 2 || !sums_first(pool, schedule) || schedule.block || reduce.axes.empty()) return false;
-  // All tiles are alike, and more than a row.
+  // All tiles are alike, whole, and more than a row.
   const Tile& tile = schedule.tiles.front();
   const auto columns = pool.axis(*schedule.column).extent.as_constant();
   if (!columns || schedule.tiles.size() > 1 || tile.rows == 1) return false;
-  const bool whole = *columns % schedule.panel == 0 && schedule.panel % (tile.vectors * schedule.width) == 0;
-  if (!whole && *columns >= schedule.width) return false;
+  if (*columns % schedule.panel != 0 || schedule.panel % (tile.vectors * schedule.width) != 0) return false;
   const int bytes = static_cast<int>(size_of(pool.dtype(reduce.a)));
   if (!leaves_registers(tile, schedule.width, bytes, machine)) return false;
   // What is summed is nothing that an epilogue changes.
   if (accesses.facts(reduce.a).reads_stored || accesses.facts(reduce.b).reads_stored) return false;
-  return accesses.varies(stages.front().yields.front().value, *schedule.column) &&
-         is_long(accesses, stages.subspan(1), tile);
+  if (!accesses.varies(stages.front().yields.front().value, *schedule.column)) return false;
+  const std::vector<ExprId> loads = loads_of(pool, values_of(stages.subspan(1)));
+  const bool reads = std::any_of(loads.begin(), loads.end(), [&](ExprId load) {
+    return accesses.varies(load, *schedule.row) && accesses.varies(load, *schedule.column);
+  });
+  return reads || is_long(accesses, stages.subspan(1), tile);
 }
 
 std::int64_t sliced_rows(const Schedule& schedule) {

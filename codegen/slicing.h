@@ -13,8 +13,8 @@ void choose_making(Accesses& accesses, Schedule& schedule, const loop::Reduce& r
 /// Only for sums over several axes, where one index reads much.
 std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const loop::Reduce& reduce);
 
-/// Whether a tile's epilogue can wait for the next tile's sum, and is worth waiting: a row at a time, between the steps
-/// of the sum, it needs registers of its own.
+/// Whether a tile's epilogue can wait for the next tile's sum, and is worth waiting, as it reads much or takes long. It
+/// then runs a row at a time between the steps of the sum, in registers of its own.
 bool can_delay(Accesses& accesses, const Schedule& schedule, const loop::Reduce& reduce, const MachineModel& machine);
 
 /// Rows whose sums are kept in memory from slice to slice.
