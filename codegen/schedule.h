@@ -19,8 +19,8 @@ namespace lathe {
 /// point of the `batch` axes. A contraction covers an item with register tiles; where the operand along the columns
 /// cannot be loaded in vectors, or its lines would push each other out of the cache, a panel of it is copied first.
 /// Where every block of rows would read more than the cache holds, all blocks take one slice of the sum after the
-/// other. A long epilogue takes other units of the core than sums do: they run side by side if a tile's waits for the
-/// next tile's sum. An operand along the rows that takes arithmetic, or whose rows lie anywhere, is made as the sum
+/// other. An epilogue takes other units of the core than a sum does: a long one waits for the next tile's sum, and both
+/// run side by side. An operand along the rows that takes arithmetic, or whose rows lie anywhere, is made as the sum
 /// goes: in every item that reads it, so that no thread has to fetch it from another; a thread on its own makes it once
 /// for all columns.
 struct Schedule {

@@ -8,9 +8,9 @@ using namespace loop;  // the expression vocabulary is used throughout
 
 namespace {
 
-/// How far the second place is from the end of the first. Whole pages would be the wrong distance: loads from one place
-/// would wait for stores to the other, as a core at first compares only the addresses within a page.
-constexpr std::int64_t gap = 512;
+/// How many bytes the second place is from the end of the first. Whole pages would be the wrong distance: loads from
+/// one place would wait for stores to the other, as a core at first compares only the addresses within a page.
+constexpr std::int64_t gap_bytes = 2048;
 
 }  // namespace
 
@@ -43,7 +43,7 @@ void LinesAhead::use(const Part& part, const Part& next) {
 }
 
 void LinesAhead::prepare(const Part& next, llvm::Value* place) {
-  llvm::Value* other = k_.b.CreateNSWSub(k_.number(place_elements() + gap), place);
+  llvm::Value* other = k_.b.CreateNSWSub(k_.number(second_place()), place);
   // Less than all rows would take code of its own, and is made when its turn has come.
   llvm::Value* most_rows = k_.number(sliced_rows(schedule_));
   next_ = lines(next, most_rows, other);
@@ -60,13 +60,17 @@ void LinesAhead::prepare(const Part& next, llvm::Value* place) {
 }
 
 KernelEmitter::Lines LinesAhead::lines(const Part& part, llvm::Value* rows, llvm::Value* place) {
-  const std::int64_t elements = made_ ? 2 * place_elements() + gap : place_elements();
+  const std::int64_t elements = (made_ ? second_place() : 0) + place_elements();
   llvm::Value* memory = k_.lines_memory(*schedule_.lines, elements, place);
   return {*schedule_.lines, axis_, *schedule_.row, part.begin, part.first_row, rows, sliced_rows(schedule_), memory};
 }
 
 std::int64_t LinesAhead::place_elements() const {
   return sliced_rows(schedule_) * schedule_.slice;
+}
+
+std::int64_t LinesAhead::second_place() const {
+  return place_elements() + gap_bytes / static_cast<std::int64_t>(size_of(k_.pool().dtype(*schedule_.lines)));
 }
 
 void LinesAhead::make_some() {

@@ -26,6 +26,7 @@ class LinesAhead {
  private:
   KernelEmitter::Lines lines(const Part& part, llvm::Value* rows, llvm::Value* place);
   std::int64_t place_elements() const;
+  std::int64_t second_place() const;
   void prepare(const Part& next, llvm::Value* place);
   void make_some();
 
