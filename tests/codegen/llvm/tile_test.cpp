@@ -284,31 +284,35 @@ TEST_CASE("a long epilogue loops over the rows of its tile") {
   check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
 }
 
-TEST_CASE("a long epilogue runs once for each tile while the next one sums") {
-  for (const bool made : {false, true}) {
-    for (const std::int64_t columns : {32, 64, 128}) {
-      CAPTURE(made);
-      CAPTURE(columns);
-      Builder b;
-      const Dim n = dim("n");
-      const TensorId x = b.input(made ? u8 : f32, {n, 48});
-      const TensorId w = b.input(f32, {2, n, columns});
-      const TensorId state = b.variable(f32, {2, 48, columns});
-      const Index p = b.outer(2, "p");
-      const Index i = b.outer(48, "i");
-      const Index j = b.outer(columns, "j");
-      const Index k = b.axis(n, "k");
-      const LocalId sum = b.local(f32);
-      const Expr left = made ? cast(f32, b.load(x, {k, i})) * 0.25 : b.load(x, {k, i});
-      b.stage().yield(b.contract({k}, left, b.load(w, {p, k, j})), sum);
-      Expr z = b.read(sum);
-      for (int step = 0; step < 40; ++step) z = z * 0.5 + b.read(sum);
-      b.stage().yield(b.load(state, {p, i, j}) + z, state, {p, i, j});
-      b.finish_kernel();
-      const auto& kernel = std::get<Kernel>(b.program.steps.front());
-      CHECK(schedule(b.program, kernel, machine_model(InstructionSet::avx512)).delays);
-      check_against_interpreter(b.program,
-                                {.symbols = {{0}, {1}, {5}, {256}, {600}, {1025}, {4097}}, .portable = false});
+TEST_CASE("an epilogue that reads a matrix or is long runs once for each tile, while the next one sums") {
+  for (const DType dtype : {f32, f64}) {
+    for (const bool made : {false, true}) {
+      for (const int operations : {0, 40}) {
+        for (const std::int64_t columns : {32, 128}) {
+          CAPTURE(made);
+          CAPTURE(operations);
+          CAPTURE(columns);
+          Builder b;
+          const Dim n = dim("n");
+          const TensorId x = b.input(made ? u8 : dtype, {n, 48});
+          const TensorId w = b.input(dtype, {2, n, columns});
+          const TensorId state = b.variable(dtype, {2, 48, columns});
+          const Index p = b.outer(2, "p");
+          const Index i = b.outer(48, "i");
+          const Index j = b.outer(columns, "j");
+          const Index k = b.axis(n, "k");
+          const LocalId sum = b.local(dtype);
+          const Expr left = made ? cast(dtype, b.load(x, {k, i})) * 0.25 : b.load(x, {k, i});
+          b.stage().yield(b.contract({k}, left, b.load(w, {p, k, j})), sum);
+          Expr z = b.read(sum);
+          for (int operation = 0; operation < operations; ++operation) z = z * 0.5 + b.read(sum);
+          b.stage().yield(b.load(state, {p, i, j}) + z, state, {p, i, j});
+          b.finish_kernel();
+          const auto& kernel = std::get<Kernel>(b.program.steps.front());
+          CHECK(schedule(b.program, kernel, machine_model(InstructionSet::avx512)).delays);
+          check_against_interpreter(b.program, {.symbols = {{0}, {1}, {5}, {256}, {600}, {4097}}, .portable = false});
+        }
+      }
     }
   }
 }
