@@ -218,6 +218,16 @@ std::vector<ExprId> loads_of(const Pool& pool, std::span<const ExprId> roots) {
   return loads;
 }
 
+std::vector<ExprId> scattered_loads(Accesses& accesses, std::span<const ExprId> roots, AxisId row,
+                                    std::optional<AxisId> along) {
+  std::vector<ExprId> loads = loads_of(accesses.pool(), roots);
+  std::erase_if(loads, [&](ExprId load) {
+    if (accesses.step(load, row) || accesses.facts(load).reads_stored) return true;
+    return along ? accesses.step(load, *along) != Dim(1) : accesses.facts(load).axes != std::vector{row};
+  });
+  return loads;
+}
+
 const Reduce* reduction(const Pool& pool, const Stage& stage) {
   return stage.yields.empty() ? nullptr : std::get_if<Reduce>(&pool.node(stage.yields.front().value));
 }
@@ -230,9 +240,7 @@ bool is_tiled(const Pool& pool, const Schedule& schedule, const Stage& stage) {
 bool is_long(Accesses& accesses, std::span<const Stage> stages, const Tile& tile) {
   constexpr int most_operations = 400;
   int operations = 0;
-  for (const Stage& stage : stages) {
-    for (const Yield& yield : stage.yields) operations += accesses.operations(yield.value);
-  }
+  for (const ExprId value : values_of(stages)) operations += accesses.operations(value);
   return operations * tile.rows * tile.vectors > most_operations;
 }
 

@@ -81,6 +81,10 @@ int vector_width(const loop::Pool& pool, std::span<const loop::ExprId> values);
 std::vector<loop::ExprId> values_of(std::span<const loop::Stage> stages);
 /// The Loads among what `roots` are made of.
 std::vector<loop::ExprId> loads_of(const loop::Pool& pool, std::span<const loop::ExprId> roots);
+/// Those whose rows lie wherever an index says, so that no prefetcher of the hardware's knows the next one: runs of
+/// elements along `along`, or without that a single element a row.
+std::vector<loop::ExprId> scattered_loads(Accesses& accesses, std::span<const loop::ExprId> roots, loop::AxisId row,
+                                          std::optional<loop::AxisId> along);
 /// The reduction that all of the stage's yields store, if it is one.
 const loop::Reduce* reduction(const loop::Pool& pool, const loop::Stage& stage);
 

@@ -43,6 +43,10 @@ void relax() {
 #endif
 }
 
+std::chrono::nanoseconds time_a_claim(std::chrono::steady_clock::time_point start, std::uint32_t claims) {
+  return claims == 0 ? std::chrono::nanoseconds(0) : (std::chrono::steady_clock::now() - start) / claims;
+}
+
 void run_pieces(abi::ChunkFunction chunk, const void* frame, std::int64_t begin, std::int64_t end, std::int64_t grain) {
   while (begin < end) {
     const std::int64_t stop = end - begin > grain ? begin + grain : end;
@@ -96,17 +100,14 @@ void ThreadPool::run(abi::ChunkFunction chunk, const void* frame, std::int64_t i
   const auto claims = static_cast<std::uint32_t>((pieces - 1) / pieces_per_claim + 1);
   const std::uint32_t before = done_by_workers_.load(std::memory_order_relaxed);
   publish(chunk, frame, items, grain, pieces_per_claim, claims);
-  std::uint32_t sleepers = sleepers_.load(std::memory_order_relaxed);
-  const auto patience = sleepers == 0 ? patience_ : std::chrono::nanoseconds(0);
-  if (sleepers > 0) wake(sleepers, claims);
+  const bool slept = wake(sleepers_.load(std::memory_order_relaxed), claims);
   const auto start = Clock::now();
   std::uint32_t own = drain(shares_.front(), claims);
-  const auto time_a_claim = own == 0 ? std::chrono::nanoseconds(0) : (Clock::now() - start) / own;
+  const auto time = time_a_claim(start, own);
   // With park(): one of the two sides sees the other. Not until now: it takes until all stores have reached the others.
-  if (sleepers == 0) sleepers = sleepers_.fetch_add(0, std::memory_order_acq_rel);
-  if (sleepers > 0) wake(sleepers, claims);
+  if (!slept) wake(sleepers_.fetch_add(0, std::memory_order_acq_rel), claims);
   help(
-      0, time_a_claim, patience, [&](std::uint32_t done) { own += done; },
+      0, time, slept ? std::chrono::nanoseconds(0) : patience_, [&](std::uint32_t done) { own += done; },
       [&] { return done_by_workers_.load(std::memory_order_acquire) - before == claims - own; });
   await(before + claims - own);
   busy_.store(false, std::memory_order_release);
@@ -131,13 +132,16 @@ void ThreadPool::publish(abi::ChunkFunction chunk, const void* frame, std::int64
   }
 }
 
-void ThreadPool::wake(std::uint32_t sleepers, std::uint32_t claims) {
+/// Wakes as many workers as there is work for, and returns whether any slept.
+bool ThreadPool::wake(std::uint32_t sleepers, std::uint32_t claims) {
+  if (sleepers == 0) return false;
   wake_ups_.fetch_add(1, std::memory_order_seq_cst);
   if (sleepers < claims) {
     wake_ups_.notify_all();
   } else {
     for (std::uint32_t i = 1; i < claims; ++i) wake_ups_.notify_one();
   }
+  return true;
 }
 
 /// Runs at most so many claims of one share, and returns how many it ran.
@@ -216,11 +220,11 @@ void ThreadPool::work(std::size_t thread) {
     const std::uint64_t generation = generation_of(share.ticket.load(std::memory_order_acquire));
     const auto start = Clock::now();
     const std::uint32_t done = drain(share, std::numeric_limits<std::uint32_t>::max());
+    const auto time = time_a_claim(start, done);
     // Once for all of them: every change of the counter takes its line from another core.
     note_done(done);
-    const auto time_a_claim = done == 0 ? std::chrono::nanoseconds(0) : (Clock::now() - start) / done;
     help(
-        thread, time_a_claim, patience_, [&](std::uint32_t more) { note_done(more); },
+        thread, time, patience_, [&](std::uint32_t more) { note_done(more); },
         [&] { return generation_of(share.ticket.load(std::memory_order_acquire)) != generation; });
     park(thread, generation);
   }

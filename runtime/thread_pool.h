@@ -58,7 +58,7 @@ class ThreadPool {
   void park(std::size_t thread, std::uint64_t generation);
   void publish(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain,
                std::int64_t pieces_per_claim, std::uint32_t claims);
-  void wake(std::uint32_t sleepers, std::uint32_t claims);
+  bool wake(std::uint32_t sleepers, std::uint32_t claims);
   void await(std::uint32_t done_by_workers);
 
   std::uint32_t drain(Share& share, std::uint32_t most_claims);

@@ -271,6 +271,7 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* from_memory(loop::ExprId id, llvm::Constant* vector);
   llvm::Value* lookup(loop::ExprId id);
 
+  llvm::Value* untested_element(loop::ExprId access);
   void prefetch(llvm::Value* at);
   void prefetch_next_rows(loop::ExprId access, loop::AxisId last, int elements);
   Carried contract(const loop::Reduce& reduce, DType dtype, int rows, int vectors, const Slice* slice);

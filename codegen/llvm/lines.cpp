@@ -20,13 +20,12 @@ LinesAhead::LinesAhead(KernelEmitter& kernel, const Schedule& schedule, const Re
   if (!leaves_registers(schedule.tiles.front(), schedule.width, bytes, k_.module.target.machine)) return;
   made_ = k_.stack_array(k_.module.i64_type(), 1, "made");
   place_ = k_.stack_array(k_.module.i64_type(), 1, "place");
+  // After the last part nothing is missing before the first term of the next: nothing begins anew.
+  k_.in_entry([&] {
+    k_.b.CreateStore(k_.number(0), made_);
+    return k_.b.CreateStore(k_.number(0), place_);
+  });
   k_.interrupt_sums(schedule_.rows(), [this](llvm::Value*) { make_some(); });
-}
-
-void LinesAhead::begin() {
-  if (!made_) return;
-  k_.b.CreateStore(k_.number(0), made_);
-  k_.b.CreateStore(k_.number(0), place_);
 }
 
 void LinesAhead::use(const Part& part, const Part& next) {

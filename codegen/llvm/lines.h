@@ -17,10 +17,8 @@ class LinesAhead {
     llvm::Value* begin;
     llvm::Value* end;
   };
-  /// Before a part that was not `next` to the one before.
-  void begin();
   /// Makes what is missing of a part, which the tiles emitted from now on use. `next`: the part that comes after them,
-  /// or begins with as many rows; no rows if there is none.
+  /// or begins with as many rows; without rows, and beginning with the first term, where none does.
   void use(const Part& part, const Part& next);
 
  private:

@@ -118,14 +118,13 @@ std::vector<KernelEmitter::Row> KernelEmitter::next_rows(ExprId operand, AxisId 
   llvm::Value* last_row = b.CreateNSWSub(extent(row), number(1));
   Space one = space_;
   one.rows = 1;
-  for (const ExprId load : loads_of(pool(), {&operand, 1})) {
-    if (accesses_.step(load, row) || accesses_.step(load, last) != Dim(1)) continue;
+  for (const ExprId load : scattered_loads(accesses_, {&operand, 1}, row, last)) {
     llvm::Type* element = module.memory_type(pool().dtype(load));
     for (int next = space_.rows; next < 2 * space_.rows; ++next) {
       within(one, [&] {
         bind(row, smaller(b.CreateNSWAdd(first, number(next)), last_row));
         bind(last, number(0));
-        out.push_back({first_element(load, accesses_.flat(load)), element});
+        out.push_back({untested_element(load), element});
       });
     }
   }

@@ -64,7 +64,10 @@ class PanelEmitter {
   }
 
   void map(llvm::Value* begin, llvm::Value* first_row, llvm::Value* end_row) {
-    const std::vector<ExprId> scattered = scattered_rows();
+    std::vector<ExprId> scattered;
+    if (schedule_.row) {
+      scattered = scattered_loads(k_.accesses(), values_of(schedule_.stages), *schedule_.row, *schedule_.column);
+    }
     llvm::Value* last_row = k_.b.CreateNSWSub(end_row, k_.number(1));
     k_.loop(first_row, end_row, 1, [&](llvm::Value* row) {
       for (const ExprId access : scattered) {
@@ -82,19 +85,6 @@ class PanelEmitter {
         k_.evaluate(schedule_.stages);
       });
     });
-  }
-
-  /// Loads whose rows lie wherever an index says: no prefetcher of the hardware's knows the next one.
-  std::vector<ExprId> scattered_rows() {
-    std::vector<ExprId> out;
-    if (!schedule_.row) return out;
-    for (const ExprId id : post_order(k_.pool(), values_of(schedule_.stages))) {
-      if (!std::holds_alternative<Load>(k_.pool().node(id)) || k_.accesses().facts(id).reads_stored) continue;
-      if (k_.accesses().step(id, *schedule_.column) == Dim(1) && !k_.accesses().step(id, *schedule_.row)) {
-        out.push_back(id);
-      }
-    }
-    return out;
   }
 
   /// Checks that are the same for a whole row are made before its first vector, if it has one.
@@ -132,7 +122,6 @@ class PanelEmitter {
     llvm::Value* extent = k_.extent(first);
     // At least one slice: an empty sum is stored, too.
     llvm::Value* all = k_.b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, extent, k_.number(1));
-    if (lines_) lines_->begin();
     const auto all_rows = k_.pool().axis(*schedule_.row).extent.as_constant();
     const bool exact = schedule_.lines && all_rows && *all_rows % most_rows == 0;  // chunks are multiples of it
     llvm::Value* count = k_.number(most_rows);
@@ -198,16 +187,15 @@ class PanelEmitter {
   /// making asks for the next one.
   void prefetch_block(llvm::Value* first_row, llvm::Value* end_row) {
     const Reduce reduce = contraction_of(*schedule_.block);
-    std::vector<ExprId> scattered = loads_of(k_.pool(), {&*schedule_.block, 1});
-    std::erase_if(scattered, [&](ExprId load) {
-      return k_.accesses().step(load, *schedule_.row) || k_.accesses().step(load, reduce.axes.back()) != Dim(1);
-    });
-    if (scattered.empty() || reduce.axes.size() > 1) return;
+    if (reduce.axes.size() > 1) return;
+    const AxisId axis = reduce.axes.front();
+    const std::vector<ExprId> scattered = scattered_loads(k_.accesses(), {&*schedule_.block, 1}, *schedule_.row, axis);
+    if (scattered.empty()) return;
     llvm::Value* last_row = k_.b.CreateNSWSub(end_row, k_.number(1));
     k_.loop(k_.number(0), k_.number(schedule_.rows()), 1, [&](llvm::Value* offset) {
       k_.bind(*schedule_.row, k_.smaller(k_.b.CreateNSWAdd(first_row, offset), last_row));
-      k_.bind(reduce.axes.front(), k_.number(0));
-      for (const ExprId load : scattered) k_.prefetch(load, k_.extent(reduce.axes.front()));
+      k_.bind(axis, k_.number(0));
+      for (const ExprId load : scattered) k_.prefetch(load, k_.extent(axis));
     });
   }
 

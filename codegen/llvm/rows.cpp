@@ -33,7 +33,9 @@ class RowEmitter {
         k_.bind(schedule_.ahead->row, first_row);
         k_.reduce_alone(ahead_);
       }
-      const std::vector<ExprId> scattered = scattered_elements();
+      // Single elements, for each of which a row would wait.
+      const std::vector<ExprId> scattered =
+          scattered_loads(k_.accesses(), values_of(schedule_.stages), *schedule_.row, std::nullopt);
       prefetch(scattered, first_row);
       k_.loop(first_row, end_row, rows, [&](llvm::Value* row) {
         prefetch(scattered, k_.b.CreateNSWAdd(row, k_.number(rows)));
@@ -45,18 +47,7 @@ class RowEmitter {
   }
 
  private:
-  /// Loads of one element a row, wherever an index says: rows would wait for each.
-  std::vector<ExprId> scattered_elements() {
-    std::vector<ExprId> out = loads_of(k_.pool(), values_of(schedule_.stages));
-    std::erase_if(out, [&](ExprId load) {
-      const std::vector<AxisId>& axes = k_.accesses().facts(load).axes;
-      return axes != std::vector{*schedule_.row} || k_.accesses().step(load, *schedule_.row) ||
-             k_.accesses().facts(load).reads_stored;
-    });
-    return out;
-  }
-
-  /// Asks for what a block of rows from `row` on reads so.
+  /// Asks for what `loads` read in a block of rows from `row` on.
   void prefetch(std::span<const ExprId> loads, llvm::Value* row) {
     if (loads.empty()) return;
     k_.loop(k_.number(0), k_.number(schedule_.rows()), 1, [&](llvm::Value* offset) {

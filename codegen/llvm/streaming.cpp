@@ -13,14 +13,19 @@ using namespace loop;  // the expression vocabulary is used throughout
 
 void KernelEmitter::prefetch(ExprId access, llvm::Value* length) {
   const DType dtype = pool().dtype(access);
-  // An index that fails a check is reported where it is used.
+  llvm::Value* first = untested_element(access);
+  loop(number(0), length, cache_line_bytes / static_cast<std::int64_t>(size_of(dtype)),
+       [&](llvm::Value* offset) { prefetch(b.CreateInBoundsGEP(module.memory_type(dtype), first, offset)); });
+}
+
+/// The first element that `access` reads, to ask for: an index that fails a check is reported where it is used.
+llvm::Value* KernelEmitter::untested_element(ExprId access) {
   open_scope();
   tests_ = false;
   llvm::Value* first = first_element(access, accesses_.flat(access));
   tests_ = true;
   close_scope();
-  loop(number(0), length, cache_line_bytes / static_cast<std::int64_t>(size_of(dtype)),
-       [&](llvm::Value* offset) { prefetch(b.CreateInBoundsGEP(module.memory_type(dtype), first, offset)); });
+  return first;
 }
 
 void KernelEmitter::prefetch_ahead(std::span<const ExprId> roots) {
