@@ -17,6 +17,8 @@ namespace {
 constexpr std::int64_t panel_bytes = 256;
 /// Smaller matrices stay in one core's cache.
 constexpr std::int64_t least_bytes = 64 * 1024;
+/// Shorter rows would not fill a vector.
+constexpr std::int64_t vector_bytes = 64;
 
 class PanelRewriter {
  public:
@@ -83,7 +85,7 @@ class PanelRewriter {
       const auto* column = std::get_if<AxisIndex>(&pool_.node(indices[1]));
       if (!column) return;
       const auto extent = pool_.axis(column->axis).extent.as_constant();
-      if (extent && *extent % found->second == 0) axes.emplace(column->axis, found->second);
+      if (found->second > 1 && extent && *extent % found->second == 0) axes.emplace(column->axis, found->second);
     };
     std::vector<ExprId> roots;
     for (const Stage& stage : kernel.stages) {
@@ -170,9 +172,12 @@ std::int64_t panel_columns(const TensorType& variable) {
   const std::int64_t panel = panel_bytes / bytes;
   const std::int64_t rows = shape[0].constant();
   const std::int64_t columns = shape[1].constant();
+  const std::int64_t all_bytes = rows * columns * bytes;
+  const bool narrow = columns > 1 && columns * bytes < vector_bytes && rows * bytes >= vector_bytes;
+  if (narrow && all_bytes <= least_bytes) return 1;
   // A sum along the columns stays one chain: see contract_chunk.
   const bool suits = columns % panel == 0 && columns >= 2 * panel && columns <= contract_chunk;
-  return suits && rows >= least_bytes / bytes / columns ? panel : 0;
+  return suits && all_bytes >= least_bytes ? panel : 0;
 }
 
 Extents panel_extents(std::span<const std::int64_t> matrix, std::int64_t panel) {

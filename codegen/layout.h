@@ -7,8 +7,10 @@
 
 /// How variables are stored. Threads share out the columns of a large matrix; in row-major order every thread's columns
 /// would lie between the others', in lines that prefetchers pull from core to core. So such a matrix [R, C] is stored
-/// in panels, [C / panel, R, panel]: each thread's panels are memory of its own, from step to step. Nobody sees that
-/// but compiled programs; a variable is read, written, fetched and printed in row-major order.
+/// in panels, [C / panel, R, panel]: each thread's panels are memory of its own, from step to step. A small matrix
+/// whose rows are shorter than a vector is stored by columns, in panels of one: vectors then run along those, without
+/// idle lanes. Nobody sees that but compiled programs; a variable is read, written, fetched and printed in row-major
+/// order.
 namespace lathe {
 
 /// The columns of a panel in which a variable of this type is stored; 0: it is stored in row-major order.

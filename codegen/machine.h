@@ -17,6 +17,7 @@ struct MachineModel {
   int fma_per_cycle;    // of whole registers
   int loads_per_cycle;  // of whole registers or broadcasts
   int accumulators;     // registers that a tile's accumulators may take and still leave room for an epilogue
+  bool masks;           // a vector of any type can do without some of its lanes, gathers and scatters too, at no cost
 };
 
 /// The model of an instruction set; `set` is not `native`.

@@ -22,7 +22,8 @@ namespace lathe {
 /// other. An epilogue takes other units of the core than a sum does: a long one waits for the next tile's sum, and both
 /// run side by side. An operand along the rows that takes arithmetic, or whose rows lie anywhere, is made as the sum
 /// goes: in every item that reads it, so that no thread has to fetch it from another; a thread on its own makes it once
-/// for all columns.
+/// for all columns. A row kernel takes its stages one after the other; where all that they reduce is shorter than a
+/// vector, its lanes are rows.
 struct Schedule {
   enum class Form {
     map,   // no reductions: rows outside, vectors of columns inside
@@ -45,10 +46,11 @@ struct Schedule {
   bool delays = false;                   // what tiles do with their sums: each does it while the next one sums
   std::int64_t slice = 0;                // first reduced indices of a contraction at a time; 0: all
   std::optional<Ahead> ahead;            // rows: replaces the first stage
+  int across = 0;                        // rows: of a block, which short stages take as one vector; 0: one by one
   std::vector<loop::TensorId> streamed;  // stored past the caches where they are large: see streaming.h
   Dim work;                              // of the whole kernel, in operations on single elements
 
-  int rows() const { return tiles.front().rows; }  // of a block
+  int rows() const { return across > 0 ? across : tiles.front().rows; }  // of a block
 
   std::vector<loop::LocalInfo> locals;
   std::vector<loop::Stage> stages;  // over merged axes
@@ -90,6 +92,8 @@ const loop::Reduce* reduction(const loop::Pool& pool, const loop::Stage& stage);
 
 /// Whether stages without reductions do much at all points of a tile: then code that loops over its rows is worth it.
 bool is_long(Accesses& accesses, std::span<const loop::Stage> stages, const Tile& tile);
+/// Whether a stage of a `rows` kernel runs across rows, lanes being rows.
+bool is_across(const loop::Pool& pool, const Schedule& schedule, const loop::Stage& stage);
 /// Whether a stage of a `rows` kernel is a contraction that takes a block of rows at once.
 bool is_tiled(const loop::Pool& pool, const Schedule& schedule, const loop::Stage& stage);
 

@@ -59,10 +59,13 @@ Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_byt
       };
       const std::int64_t panels = n / v;
       const double total = static_cast<double>(panels) * panel(v) + static_cast<double>(n % v) * panel(1);
-      // Of equally fast tiles the one that loads less; vectors stream from farther away than what is broadcast.
+      // Of equally fast tiles one that divides the rows, for less code, and then the one that loads less; vectors
+      // stream from farther away than what is broadcast.
+      const double uneven = rows.is_constant() && m % r != 0 ? 1 : 0;
       const double loads = static_cast<double>(r + 4 * v) / (r * v);
-      if (total * (1 + loads / 100) < least) {
-        least = total * (1 + loads / 100);
+      const double weighed = total * (1 + (uneven + loads) / 100);
+      if (weighed < least) {
+        least = weighed;
         best = {r, v};
       }
     }

@@ -208,7 +208,8 @@ llvm::Value* KernelEmitter::first_element(ExprId access, const Affine& flat) {
   } else {
     const LocalRow& row = rows_.at(std::get<Local>(pool().node(access)).local);
     base = row.memory;
-    if (row.many_rows) offset = b.CreateNSWAdd(b.CreateNSWMul(scratch_row_, number(row.row_elements)), offset);
+    offset = b.CreateNSWMul(offset, number(row.step));
+    if (row.axis) offset = b.CreateNSWAdd(b.CreateNSWMul(scratch_row_, number(row.row_step)), offset);
   }
   llvm::Value* pointer = b.CreateInBoundsGEP(element, base, offset);
   remember(pointer_key, pointer, stale);
@@ -221,10 +222,13 @@ KernelEmitter::Place KernelEmitter::place(ExprId access) {
   llvm::Type* element = module.memory_type(dtype);
   Place out{first_element(access, flat), dtype, false, nullptr};
 
+  const auto* local = std::get_if<Local>(&pool().node(access));
+  const LocalRow* row = local ? &rows_.at(local->local) : nullptr;
   Dim row_step = 0;
   Dim column_step = 0;
   llvm::Value* varying = nullptr;
-  for (const auto& [atom, coefficient] : flat.terms) {
+  for (const auto& [atom, factor] : flat.terms) {
+    const Dim coefficient = row ? factor * Dim(row->step) : factor;
     if (const auto* index = std::get_if<AxisIndex>(&pool().node(atom))) {
       if (space_.row == index->axis) row_step = coefficient;
       if (space_.column == index->axis) column_step = coefficient;
@@ -235,9 +239,9 @@ KernelEmitter::Place KernelEmitter::place(ExprId access) {
     llvm::Value* term = b.CreateMul(lanes, splat(dim(coefficient)));
     varying = varying ? b.CreateAdd(varying, term) : term;
   }
-  if (const auto* local = std::get_if<Local>(&pool().node(access))) {
-    const LocalRow& row = rows_.at(local->local);
-    if (row.many_rows) row_step = row_step + Dim(row.row_elements);
+  if (row && row->axis) {
+    if (space_.row == row->axis) row_step = row_step + Dim(row->row_step);
+    if (space_.column == row->axis) column_step = column_step + Dim(row->row_step);
   }
   const Dim shift = row_step * Dim(row_) + column_step * Dim(std::int64_t{column_} * space_.width);
   if (shift != Dim(0)) out.pointer = b.CreateInBoundsGEP(element, out.pointer, dim(shift));
@@ -250,10 +254,15 @@ KernelEmitter::Place KernelEmitter::place(ExprId access) {
   return out;
 }
 
-/// Whether vectors along the column run through a row of scratch from its first element on. There is room for the lanes
-/// beyond the last element, and a load without a mask is given the value of the store before it, in registers.
+/// Whether vectors along the column run through a row of scratch from its first element on, or across its rows. There
+/// is room for the lanes beyond the last one, and a load without a mask is given the value of the store before it, in
+/// registers.
 bool KernelEmitter::covers_row(ExprId access) {
-  if (!std::holds_alternative<Local>(pool().node(access))) return false;
+  const auto* local = std::get_if<Local>(&pool().node(access));
+  if (!local) return false;
+  const LocalRow& row = rows_.at(local->local);
+  if (row.axis && space_.column == row.axis) return row.row_step == 1;
+  if (row.step != 1) return false;
   const Affine& flat = accesses_.flat(access);
   if (flat.constant != Dim(0) || flat.terms.size() != 1) return false;
   const auto& [atom, coefficient] = *flat.terms.begin();
@@ -273,8 +282,15 @@ llvm::Value* KernelEmitter::load(ExprId access) {
     auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(space_.width));
     llvm::Constant* none = llvm::Constant::getNullValue(type);
     if (at.offsets) {
-      llvm::Value* pointers = b.CreateInBoundsGEP(element, at.pointer, at.offsets);
-      loaded = annotate(b.CreateMaskedGather(type, pointers, align, space_.mask, none), access);
+      // No machine gathers less than words, and lanes that each are tested before they are loaded take long: those that
+      // are masked load what the first one does, which never is.
+      const bool words = size_of(at.dtype) >= 4;
+      llvm::Value* offsets = at.offsets;
+      if (mask && !words) {
+        offsets = b.CreateSelect(mask, offsets, splat(b.CreateExtractElement(offsets, b.getInt64(0))));
+      }
+      llvm::Value* pointers = b.CreateInBoundsGEP(element, at.pointer, offsets);
+      loaded = annotate(b.CreateMaskedGather(type, pointers, align, words ? space_.mask : nullptr, none), access);
     } else if (mask) {
       loaded = annotate(b.CreateMaskedLoad(type, at.pointer, align, mask, none), access);
     } else {

@@ -191,16 +191,23 @@ void KernelEmitter::elsewhere(const Space& space, llvm::function_ref<void()> mak
   depths_ = depths;
 }
 
-void KernelEmitter::place_local(LocalId local, std::int64_t rows) {
+void KernelEmitter::place_local(LocalId local, const std::optional<Rows>& rows) {
   const LocalInfo& info = locals_.at(static_cast<std::size_t>(local));
   const std::int64_t elements = element_count(info.extents).constant();
   // Whole lines, and whole vectors: see covers_row().
   const std::int64_t line =
       std::max<std::int64_t>(64 / static_cast<std::int64_t>(size_of(info.dtype)), reduce_lanes(f32));
-  const std::int64_t row_elements = info.extents.empty() ? 1 : (elements + line - 1) / line * line;
-  rows_[local] = {
-      stack_array(module.memory_type(info.dtype), static_cast<std::uint64_t>(row_elements * rows), info.name.c_str()),
-      row_elements, rows > 1};
+  std::int64_t step = 1;
+  std::int64_t row_step = info.extents.empty() ? 1 : (elements + line - 1) / line * line;
+  std::int64_t all = row_step * (rows ? rows->count : 1);
+  if (rows && rows->across) {
+    step = rows->count;
+    row_step = 1;
+    all = elements * step;
+  }
+  llvm::AllocaInst* memory =
+      stack_array(module.memory_type(info.dtype), static_cast<std::uint64_t>(all), info.name.c_str());
+  rows_[local] = {memory, step, row_step, rows ? std::optional(rows->axis) : std::nullopt};
 }
 
 KernelEmitter::Key KernelEmitter::key(ExprId id, Form form) {

@@ -59,8 +59,13 @@ class KernelEmitter : public FunctionEmitter {
   void elsewhere(const Space& space, llvm::function_ref<void()> make);
   const Space& space() const { return space_; }
 
-  /// Rows of locals in memory. `rows` of them side by side where the kernel works on a block of rows.
-  void place_local(loop::LocalId local, std::int64_t rows);
+  /// Rows of locals in memory: one, or those of a block of rows.
+  struct Rows {
+    loop::AxisId axis;
+    std::int64_t count;
+    bool across;  // neighbours are the same element of all rows, rather than all elements of a row
+  };
+  void place_local(loop::LocalId local, const std::optional<Rows>& rows);
   /// Which of those rows the space's first row is.
   void set_scratch_row(llvm::Value* row) { scratch_row_ = row; }
 
@@ -89,6 +94,9 @@ class KernelEmitter : public FunctionEmitter {
     interrupted_rows_ = rows;
     interruptions_.push_back(std::move(body));
   }
+  /// Evaluates a stage without reductions for a vector of rows, of which there are so many: the space's column runs
+  /// across them. What a row has side by side in memory is turned in registers before it is stored.
+  void evaluate_across(const loop::Stage& stage, llvm::Value* rows);
   /// Evaluates a stage without reductions along its one inner axis.
   void evaluate_along(const loop::Stage& stage, int width);
   /// A reduction along an axis that joins the next loop over as many columns, or has a loop of its own, and leaves its
@@ -120,6 +128,8 @@ class KernelEmitter : public FunctionEmitter {
   void vectors(loop::AxisId axis, llvm::Value* begin, llvm::Value* length, int width, llvm::function_ref<void()> body) {
     cover(axis, begin, length, width, 1, body);
   }
+  /// The mask of the first `count` lanes of `width`.
+  llvm::Value* first_lanes(llvm::Value* count, int width);
   /// How many vectors of `width` elements are worth evaluating in step: several if `stages` compute for long, as what
   /// one of them waits for the others fill.
   int vectors_in_step(std::span<const loop::Stage> stages, int width);
@@ -187,8 +197,9 @@ class KernelEmitter : public FunctionEmitter {
   };
   struct LocalRow {
     llvm::AllocaInst* memory;
-    std::int64_t row_elements;
-    bool many_rows;
+    std::int64_t step;                 // from an element of a row to the next
+    std::int64_t row_step;             // from a row to the next
+    std::optional<loop::AxisId> axis;  // of several rows
   };
   /// Where an access lands at the current point.
   struct Place {
@@ -226,7 +237,6 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* splat(llvm::Value* scalar);
   llvm::Value* sum(const loop::Affine& affine);
   llvm::Value* axis_index(loop::AxisId axis);
-  llvm::Value* first_lanes(llvm::Value* count, int width);
 
   int points_in_step(int width) const;
   std::vector<loop::ExprId> vector_parts(const loop::Stage& stage);
@@ -258,6 +268,8 @@ class KernelEmitter : public FunctionEmitter {
   Carried with_block(const Packed& block, llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial,
                      NestBody step);
   Carried transpose(Carried rows);
+  llvm::Value* interleave(llvm::Value* x, llvm::Value* y, std::size_t block, std::size_t from, std::size_t in_turn);
+  Carried gather_blocks(const Carried& parts, std::size_t block);
   void store(loop::ExprId access, llvm::Value* value);
   void assign(const loop::Yield& yield, llvm::Value* value);
   void assign_points(const loop::Yield& yield, int first, const Carried& values);
@@ -283,6 +295,8 @@ class KernelEmitter : public FunctionEmitter {
   };
   Points points_of(loop::ExprId reduced);
   Carried across_columns(const loop::Reduce& reduce, DType dtype, int rows, int vectors);
+  bool stores_rows(const loop::Yield& yield, loop::AxisId axis);
+  llvm::Value* few_across(const loop::Reduce& reduce, DType dtype, int length);
   llvm::Value* along_axis(const loop::Reduce& reduce, DType dtype, const loop::Stage* row);
   llvm::Value* no_lanes(const loop::Reduce& reduce, DType dtype);
   llvm::Value* take_in(const loop::Reduce& reduce, DType dtype, llvm::Value* lanes);

@@ -281,27 +281,67 @@ void KernelEmitter::pack_transposed(const Packed& packed, llvm::Value* length, i
   });
 }
 
-/// The square matrix that `rows` hold, transposed: each round interleaves the first half of the rows with the second.
+/// The square matrix that `rows` hold, transposed. Machines are fastest at shuffles within blocks of 16 bytes, and at
+/// those of whole blocks: so first each block is transposed with those of its neighbours, and then all blocks change
+/// places.
 Carried KernelEmitter::transpose(Carried rows) {
-  const int count = static_cast<int>(rows.size());
-  llvm::SmallVector<int, 16> low;
-  llvm::SmallVector<int, 16> high;
-  for (int lane = 0; lane < count / 2; ++lane) {
-    for (const int from : {0, count}) {
-      low.push_back(from + lane);
-      high.push_back(from + lane + count / 2);
-    }
-  }
-  for (int round = 1; round < count; round *= 2) {
+  constexpr unsigned block_bits = 128;
+  const std::size_t count = rows.size();
+  const std::size_t block = std::min<std::size_t>(block_bits / rows.front()->getType()->getScalarSizeInBits(), count);
+  for (std::size_t half = 1; half < block; half *= 2) {
     Carried next;
-    for (std::size_t i = 0; i < rows.size() / 2; ++i) {
-      llvm::Value* other = rows[i + rows.size() / 2];
-      next.push_back(b.CreateShuffleVector(rows[i], other, low));
-      next.push_back(b.CreateShuffleVector(rows[i], other, high));
+    for (std::size_t first = 0; first < count; first += 2 * half) {
+      for (std::size_t i = first; i < first + half; ++i) {
+        for (const std::size_t from : {std::size_t{0}, block / 2}) {
+          next.push_back(interleave(rows[i], rows[i + half], block, from, half));
+        }
+      }
     }
     rows = next;
   }
-  return rows;
+  Carried columns(count);
+  for (std::size_t i = 0; i < block; ++i) {
+    Carried parts;
+    for (std::size_t row = i; row < count; row += block) parts.push_back(rows[row]);
+    parts = gather_blocks(parts, block);
+    for (std::size_t part = 0; part < parts.size(); ++part) columns[part * block + i] = parts[part];
+  }
+  return columns;
+}
+
+/// Of each block of `x` and `y` the elements of one half, which begins at `from`: so many of `x` and of `y` in turn.
+llvm::Value* KernelEmitter::interleave(llvm::Value* x, llvm::Value* y, std::size_t block, std::size_t from,
+                                       std::size_t in_turn) {
+  const std::size_t count = llvm::cast<llvm::FixedVectorType>(x->getType())->getNumElements();
+  llvm::SmallVector<int, 16> lanes;
+  for (std::size_t first = from; first < count; first += block) {
+    for (std::size_t lane = first; lane < first + block / 2; lane += in_turn) {
+      for (std::size_t i = lane; i < lane + in_turn; ++i) lanes.push_back(static_cast<int>(i));
+      for (std::size_t i = lane; i < lane + in_turn; ++i) lanes.push_back(static_cast<int>(count + i));
+    }
+  }
+  return b.CreateShuffleVector(x, y, lanes);
+}
+
+/// As many vectors as `parts` have blocks: the first has the first block of each part, and so on.
+Carried KernelEmitter::gather_blocks(const Carried& parts, std::size_t block) {
+  if (parts.size() == 1) return parts;
+  const std::size_t count = llvm::cast<llvm::FixedVectorType>(parts.front()->getType())->getNumElements();
+  Carried halves[2];  // of even and of odd blocks
+  for (std::size_t part = 0; part < parts.size(); part += 2) {
+    for (const std::size_t odd : {0, 1}) {
+      llvm::SmallVector<int, 16> lanes;
+      for (std::size_t first = odd * block; first < 2 * count; first += 2 * block) {
+        for (std::size_t i = first; i < first + block; ++i) lanes.push_back(static_cast<int>(i));
+      }
+      halves[odd].push_back(b.CreateShuffleVector(parts[part], parts[part + 1], lanes));
+    }
+  }
+  const Carried even = gather_blocks(halves[0], block);
+  const Carried odd = gather_blocks(halves[1], block);
+  Carried out;
+  for (std::size_t i = 0; i < even.size(); ++i) out.append({even[i], odd[i]});
+  return out;
 }
 
 }  // namespace lathe::emit

@@ -155,7 +155,6 @@ Carried KernelEmitter::cover(AxisId axis, llvm::Value* begin, llvm::Value* lengt
               [&] { return part(middle, 1, first_lanes(rest, width), carried); });
 }
 
-/// The mask of the first `count` lanes of `width`.
 llvm::Value* KernelEmitter::first_lanes(llvm::Value* count, int width) {
   llvm::SmallVector<llvm::Constant*> lanes;
   for (int lane = 0; lane < width; ++lane) lanes.push_back(b.getInt32(static_cast<unsigned>(lane)));

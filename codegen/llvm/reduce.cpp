@@ -53,7 +53,7 @@ void KernelEmitter::deliver(const Stage& stage, llvm::ArrayRef<llvm::Value*> res
 /// indices of `last`, so that by the end all of it is on its way. The hardware's prefetchers follow few of the places
 /// where that lies.
 void KernelEmitter::prefetch_next_rows(ExprId access, AxisId last, int elements) {
-  if (!space_.row || space_.rows == 1) return;
+  if (!space_.row || space_.rows == 1 || pool().axis(*space_.row).extent == Dim(space_.rows)) return;
   const std::optional<Dim> row = accesses_.step(access, *space_.row);
   const std::optional<Dim> along = accesses_.step(access, last);
   const auto bytes = static_cast<std::int64_t>(size_of(pool().dtype(access)));
@@ -189,10 +189,15 @@ Carried KernelEmitter::add_slice(const Slice& slice, DType dtype, const Carried&
   });
 }
 
-/// Each point keeps all its lanes, in memory: vectors run across the columns while the reduced index picks the lane.
+/// Vectors run across the columns while the reduced index picks the lane. Each point keeps all its lanes: in memory, if
+/// there are more elements than lanes.
 Carried KernelEmitter::across_columns(const Reduce& reduce, DType dtype, int rows, int vectors) {
   const int lanes = reduce_lanes(dtype);
   const int points = rows * vectors;
+  if (rows == 1 && vectors == 1 && reduce.axes.size() == 1) {
+    const auto length = pool().axis(reduce.axes.front()).extent.as_constant();
+    if (length && *length > 0 && *length <= lanes) return {few_across(reduce, dtype, static_cast<int>(*length))};
+  }
   auto* type = llvm::FixedVectorType::get(module.memory_type(dtype), static_cast<unsigned>(space_.width));
   llvm::AllocaInst* memory = stack_array(type, static_cast<std::uint64_t>(lanes) * points, "lanes");
   llvm::Value* neutral = llvm::ConstantVector::getSplat(

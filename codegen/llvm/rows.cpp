@@ -1,4 +1,4 @@
-// Kernels that go row by row: each stage has vectors along an inner axis or along its reduction.
+// Kernels that go row by row: each stage has vectors along an inner axis, along its reduction, or across rows.
 #include <algorithm>
 
 #include <lathe/codegen/llvm/kernel.h>
@@ -73,23 +73,34 @@ class RowEmitter {
     }
   }
 
-  /// Stages run in segments: one tiled contraction over all rows of the block, or others row by row. What follows from
-  /// a short reduction is a segment of its own: a core that waits for one row's result then has other rows in sight.
+  bool is_across(const Stage& stage) const { return lathe::is_across(k_.pool(), schedule_, stage); }
+
+  /// Stages run in segments: one that takes all rows of the block, or others row by row. What follows from a slow one
+  /// is a segment of its own: a core that waits for one row's result then has other rows in sight.
   std::vector<int> segments() const {
     std::vector<int> out = {0};
     for (std::size_t i = 1; i < schedule_.stages.size(); ++i) {
       const Stage& before = schedule_.stages[i - 1];
-      const bool ends = is_tiled(schedule_.stages[i]) || is_tiled(before) || is_short_reduction(before);
+      const Stage& stage = schedule_.stages[i];
+      const bool ends = is_alone(stage) || is_alone(before) || is_slow(before);
       out.push_back(out.back() + (ends ? 1 : 0));
     }
     return out;
   }
 
-  /// Whether a reduction takes one vector of a row, in a block of several rows.
-  bool is_short_reduction(const Stage& stage) const {
-    const Reduce* reduce = reduction(k_.pool(), stage);
-    const auto length = reduce ? reduced_length(k_.pool(), *reduce) : std::nullopt;
-    return schedule_.rows() > 1 && length && *length <= width_of(stage);
+  /// Whether a stage takes all rows of a block at once.
+  bool is_alone(const Stage& stage) const { return is_tiled(stage) || is_across(stage); }
+
+  /// Whether what follows a stage waits for it long, in a block of several rows: for a reduction that takes one vector
+  /// of a row, or for a single number that takes many operations.
+  bool is_slow(const Stage& stage) const {
+    constexpr int many_operations = 12;
+    if (schedule_.rows() == 1) return false;
+    if (const Reduce* reduce = reduction(k_.pool(), stage)) {
+      const auto length = reduced_length(k_.pool(), *reduce);
+      return length && *length <= width_of(stage);
+    }
+    return stage.inner.empty() && k_.accesses().operations(stage.yields.front().value) > many_operations;
   }
 
   /// A local lives for the whole block of rows only if it crosses segments.
@@ -104,6 +115,7 @@ class RowEmitter {
         crosses |= where != first;
       };
       bool tiled = false;
+      bool across = false;
       for (std::size_t i = 0; i < schedule_.stages.size(); ++i) {
         std::vector<ExprId> roots;
         for (const Yield& yield : schedule_.stages[i].yields) {
@@ -112,6 +124,7 @@ class RowEmitter {
           if (to && to->local == id) {
             use(segment[i]);
             tiled |= is_tiled(schedule_.stages[i]);
+            across |= is_across(schedule_.stages[i]);
           }
         }
         for (const ExprId expr : post_order(k_.pool(), roots)) {
@@ -119,7 +132,9 @@ class RowEmitter {
           if (read && read->local == id) use(segment[i]);
         }
       }
-      k_.place_local(id, crosses || tiled ? schedule_.rows() : 1);
+      std::optional<KernelEmitter::Rows> rows;
+      if (schedule_.rows() > 1 && (crosses || tiled || across)) rows = {*schedule_.row, schedule_.rows(), across};
+      k_.place_local(id, rows);
     }
   }
 
@@ -131,6 +146,8 @@ class RowEmitter {
       while (end < stages.size() && segment[end] == segment[first]) ++end;
       if (is_tiled(stages[first])) {
         tiles(stages[first], row, count);
+      } else if (is_across(stages[first])) {
+        across(stages[first], row, count);
       } else {
         singles(stages.subspan(first, end - first), row, count);
       }
@@ -166,6 +183,37 @@ class RowEmitter {
     }
   }
 
+  /// A stage of few points a row, for the `count` rows from `row` on: each is a lane.
+  void across(const Stage& stage, llvm::Value* row, llvm::Value* count) {
+    Space space;
+    space.column = schedule_.row;
+    space.width = schedule_.across;
+    space.mask = k_.first_lanes(count, space.width);
+    k_.set_scratch_row(k_.number(0));
+    std::span<const AxisId> outer = stage.inner;
+    const Reduce* reduce = reduction(k_.pool(), stage);
+    if (reduce && reduce->op == ReduceOp::contract) {
+      const ExprId along = k_.accesses().varies(reduce->a, *schedule_.row) ? reduce->a : reduce->b;
+      k_.pack(*reduce, along, *schedule_.row, row, count, space.width, space.width);
+      if (!outer.empty()) {
+        space.row = outer.back();
+        space.rows = static_cast<int>(k_.pool().axis(*space.row).extent.constant());
+        outer = outer.first(outer.size() - 1);
+      }
+    }
+    k_.bind(*schedule_.row, row);
+    k_.within(space, [&] {
+      if (!reduce) {
+        k_.evaluate_across(stage, count);
+        return;
+      }
+      k_.nest(outer, [&] {
+        if (space.row) k_.bind(*space.row, k_.number(0));
+        k_.reduce(stage);
+      });
+    });
+  }
+
   int width_of(const Stage& stage) const {
     if (reduction(k_.pool(), stage)) return reduce_lanes(k_.pool().dtype(stage.yields.front().value));
     return vector_width(k_.pool(), values_of({&stage, 1}));
@@ -195,6 +243,8 @@ class RowEmitter {
 
   void tiles(const Stage& stage, llvm::Value* row, llvm::Value* count) {
     llvm::Value* begin = k_.number(0);
+    // Where short stages run across rows, tiles take scratch, which has a whole block of rows: one kind does for all.
+    if (schedule_.across > 0) count = k_.number(schedule_.across);
     for (const Tile& tile_shape : schedule_.tiles) {
       const int rows = tile_shape.rows;
       llvm::Value* whole =

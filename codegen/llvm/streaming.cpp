@@ -51,7 +51,7 @@ void KernelEmitter::prefetch(llvm::Value* at) {
 /// Whether vectors of `width` elements that `yield` stores are lines that may go past the caches.
 bool KernelEmitter::streams(const Yield& yield, int width) const {
   const auto* to = std::get_if<ToTensor>(&yield.destination);
-  if (!to || space_.mask) return false;
+  if (!to || space_.mask || accesses_.step(accesses_.target(yield), *space_.column) != Dim(1)) return false;
   const auto element_bytes = static_cast<std::int64_t>(size_of(accesses_.program().pool->dtype(yield.value)));
   const bool known = std::find(streamed_.begin(), streamed_.end(), to->tensor) != streamed_.end();
   return known && width * element_bytes == cache_line_bytes;

@@ -1,4 +1,5 @@
 #include <lathe/codegen/layout.h>
+#include <lathe/codegen/schedule.h>
 
 #include "llvm/harness.h"
 
@@ -9,35 +10,35 @@ using namespace lathe::test;
 namespace {
 
 /// y = x w, then w -= x^T y: a read along columns, a sum of rows, an update in place.
-Program step(const Dim& batch) {
+Program step(const Dim& batch, std::int64_t columns) {
   Builder b;
   const TensorId x = b.input(f32, {batch, 130});
-  const TensorId w = b.variable(f32, {130, 128});
-  const TensorId y = b.output(f32, {batch, 128});
+  const TensorId w = b.variable(f32, {130, columns});
+  const TensorId y = b.output(f32, {batch, columns});
   const TensorId sums = b.output(f32, {130});
   const TensorId turned = b.output(f32, {batch, 130});
   {
     const Index i = b.outer(batch, "i");
-    const Index j = b.outer(128, "j");
+    const Index j = b.outer(columns, "j");
     const Index k = b.axis(130, "k");
     b.stage().yield(b.contract({k}, b.load(x, {i, k}), b.load(w, {k, j})), y, {i, j});
     b.finish_kernel();
   }
   {
     const Index i = b.outer(130, "i");
-    const Index j = b.axis(128, "j");
+    const Index j = b.axis(columns, "j");
     b.stage().yield(b.reduce(ReduceOp::sum, {j}, b.load(w, {i, j})), sums, {i});
     b.finish_kernel();
   }
   {
     const Index i = b.outer(batch, "i");
     const Index k = b.outer(130, "k");
-    const Index j = b.axis(128, "j");
+    const Index j = b.axis(columns, "j");
     b.stage().yield(b.contract({j}, b.load(y, {i, j}), b.load(w, {k, j})), turned, {i, k});
     b.finish_kernel();
   }
   const Index k = b.outer(130, "k");
-  const Index j = b.outer(128, "j");
+  const Index j = b.outer(columns, "j");
   const Index i = b.axis(batch, "i");
   const LocalId gradient = b.local(f32);
   b.stage().yield(b.contract({i}, b.load(x, {i, k}), b.load(y, {i, j})), gradient);
@@ -92,6 +93,18 @@ TEST_CASE("large matrices whose columns make whole panels are stored in panels")
   CHECK(panel_columns({f32, {dim("n"), 128}}) == 0);
 }
 
+TEST_CASE("small matrices whose rows are shorter than a vector are stored by columns") {
+  CHECK(panel_columns({f32, {128, 10}}) == 1);
+  CHECK(panel_columns({f64, {128, 7}}) == 1);
+  CHECK(panel_columns({f32, {16, 2}}) == 1);
+  CHECK(panel_columns({f32, {128, 16}}) == 0);  // a vector a row
+  CHECK(panel_columns({f64, {128, 8}}) == 0);
+  CHECK(panel_columns({f32, {128, 1}}) == 0);    // one column lies as it does
+  CHECK(panel_columns({f32, {15, 10}}) == 0);    // columns are shorter than a vector, too
+  CHECK(panel_columns({f32, {2000, 10}}) == 0);  // too large for a row of it to be read from many lines
+  CHECK(panel_columns({f32, {dim("n"), 10}}) == 0);
+}
+
 TEST_CASE("panels and rows hold the same elements") {
   const Tensor rows = random({5, 192}, 1);
   const Tensor panels = to_panels(rows, 64);
@@ -101,28 +114,42 @@ TEST_CASE("panels and rows hold the same elements") {
 }
 
 TEST_CASE("a program over panels gives the same bits as one over rows") {
-  const Program plain = step(dim("batch"));
-  Program panelled = plain;
-  store_variables_in_panels(panelled);
-  REQUIRE(panelled.tensor(panelled.variables.front()).type.shape == Shape{2, 130, 64});
-  const Tensor x = random({9, 130}, 2);
-  Tensor w = random({130, 128}, 3);
-  Tensor stored = to_panels(w, 64);
-  const std::vector<Tensor> expected = run(plain, 9, x, w);
-  const std::vector<Tensor> actual = run(panelled, 9, x, stored);
-  REQUIRE(actual.size() == expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i) CHECK(actual[i] == expected[i]);
-  CHECK(from_panels(stored) == w);
+  for (const auto& [columns, panel] : {std::pair{128, 64}, std::pair{10, 1}}) {
+    const Program plain = step(dim("batch"), columns);
+    Program panelled = plain;
+    store_variables_in_panels(panelled);
+    REQUIRE(panelled.tensor(panelled.variables.front()).type.shape == Shape{columns / panel, 130, panel});
+    const Tensor x = random({9, 130}, 2);
+    Tensor w = random({130, columns}, 3);
+    Tensor stored = to_panels(w, panel);
+    const std::vector<Tensor> expected = run(plain, 9, x, w);
+    const std::vector<Tensor> actual = run(panelled, 9, x, stored);
+    REQUIRE(actual.size() == expected.size());
+    for (std::size_t i = 0; i < actual.size(); ++i) CHECK(actual[i] == expected[i]);
+    CHECK(from_panels(stored) == w);
+  }
 }
 
 TEST_CASE("compiled code keeps to the panels") {
-  Program program = step(dim("batch"));
+  for (const std::int64_t columns : {128, 10}) {
+    Program program = step(dim("batch"), columns);
+    store_variables_in_panels(program);
+    check_against_interpreter(program, {.symbols = {{0}, {1}, {9}, {40}}, .portable = false});
+  }
+}
+
+TEST_CASE("vectors run along the columns of a matrix that is stored by columns") {
+  Program program = step(dim("batch"), 10);
   store_variables_in_panels(program);
-  check_against_interpreter(program, {.symbols = {{0}, {1}, {9}, {40}}, .portable = false});
+  const auto& update = std::get<Kernel>(program.steps.back());
+  const Schedule planned = schedule(program, update, machine_model(InstructionSet::avx512));
+  REQUIRE(planned.column.has_value());
+  CHECK(program.pool->axis(*planned.column).extent == Dim(130));
+  CHECK(planned.tiles.size() == 1);  // two of 5 columns
 }
 
 TEST_CASE("an axis along the columns becomes one over panels, outermost, and one within a panel") {
-  Program program = step(dim("batch"));
+  Program program = step(dim("batch"), 128);
   store_variables_in_panels(program);
   const auto& kernel = std::get<Kernel>(program.steps.front());
   REQUIRE(kernel.outer.size() == 3);

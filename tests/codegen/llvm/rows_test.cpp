@@ -43,7 +43,83 @@ TEST_CASE("logits, softmax, loss and gradient run in one pass over each row") {
     const Expr hot = select(equal(c4, label), b.pool().constant(f32, 1), b.pool().constant(f32, 0));
     b.stage({c4}).yield((b.read(z, {c4}) - b.read(m)) / b.read(s) - hot, dz, {i, c4});
     b.finish_kernel();
+    const Kernel& kernel = std::get<Kernel>(b.program.steps.front());
+    CHECK(schedule(b.program, kernel, machine_model(InstructionSet::avx512)).across == (classes <= 16 ? 16 : 0));
+    CHECK(schedule(b.program, kernel, machine_model(InstructionSet::avx2)).across == 0);
     check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+  }
+}
+
+namespace {
+
+/// Of each row: the class that scores best, whether that is the labelled one, the scores less the labelled one's, and
+/// what the features make of those.
+Program scores(DType dtype, std::int64_t classes, const Dim& n) {
+  Builder b;
+  const Dim c(classes);
+  const TensorId x = b.input(dtype, {n, 24});
+  const TensorId w = b.input(dtype, {24, c});
+  const TensorId all_labels = b.input(u8, {dim("examples")});
+  const TensorId rows = b.input(i64, {n});
+  const TensorId best = b.output(i64, {n});
+  const TensorId right = b.output(boolean, {n});
+  const TensorId labels = b.output(u8, {n});
+  const TensorId differences = b.output(dtype, {n, c});
+  const TensorId turned = b.output(dtype, {c, n});
+  const TensorId back = b.output(dtype, {n, 24});
+  const Index i = b.outer(n, "i");
+  const LocalId z = b.local(dtype, {c});
+  const LocalId largest = b.local(dtype);
+  const LocalId argmax = b.local(i64);
+  const LocalId label = b.local(u8);
+  const LocalId own = b.local(dtype);
+  const LocalId d = b.local(dtype, {c});
+  const LocalId product = b.local(dtype, {Dim(24)});
+  const Index c0 = b.axis(c, "c0");
+  const Index k = b.axis(24, "k");
+  b.stage({c0}).yield(b.contract({k}, b.load(x, {i, k}), b.load(w, {k, c0})), z, {c0});
+  const Expr row = mod(b.load(rows, {i}), b.pool().extent(dim("examples")));
+  b.stage().yield(b.load(all_labels, {row}), label).yield(b.load(all_labels, {row}), labels, {i});
+  const Index c1 = b.axis(c, "c1");
+  b.stage().yield(b.reduce(ReduceOp::max, {c1}, b.read(z, {c1})), largest);
+  const Index c2 = b.axis(c, "c2");
+  const Expr at_best = select(equal(b.read(z, {c2}), b.read(largest)), Expr(c2), b.pool().extent(c));
+  b.stage().yield(b.reduce(ReduceOp::min, {c2}, at_best), argmax);
+  const Expr wanted = mod(cast(i64, b.read(label)), b.pool().extent(c));
+  b.stage().yield(b.read(argmax), best, {i}).yield(equal(b.read(argmax), wanted), right, {i});
+  const Index c3 = b.axis(c, "c3");
+  const Expr none = b.pool().constant(dtype, 0);
+  b.stage().yield(b.reduce(ReduceOp::sum, {c3}, select(equal(c3, wanted), b.read(z, {c3}), none)), own);
+  const Index c4 = b.axis(c, "c4");
+  const Expr difference = exp(b.read(z, {c4}) - b.read(own));
+  b.stage({c4}).yield(difference, d, {c4}).yield(difference, differences, {i, c4}).yield(difference, turned, {c4, i});
+  const Index j = b.axis(24, "j");
+  const Index c5 = b.axis(c, "c5");
+  b.stage({j}).yield(b.contract({c5}, b.read(d, {c5}), b.load(w, {j, c5})), product, {j});
+  const Index m = b.axis(24, "m");
+  b.stage({m}).yield(select(b.load(x, {i, m}) > 0.0, b.read(product, {m}), none), back, {i, m});
+  b.finish_kernel();
+  return b.program;
+}
+
+}  // namespace
+
+TEST_CASE("few results a row are computed in vectors of rows") {
+  for (const DType dtype : {f32, f64}) {
+    const int lanes = dtype == f32 ? 16 : 8;
+    for (const std::int64_t classes : {2, 7, 8, 10, 16, 20}) {
+      CAPTURE(classes);
+      const Program symbolic = scores(dtype, classes, dim("n"));
+      const Kernel& kernel = std::get<Kernel>(symbolic.steps.front());
+      CHECK(schedule(symbolic, kernel, machine_model(InstructionSet::avx512)).across == (classes <= lanes ? lanes : 0));
+      std::vector<std::vector<std::int64_t>> sizes;
+      for (const std::int64_t n : awkward_sizes) sizes.push_back({n, 5});
+      check_against_interpreter(symbolic, {.symbols = sizes, .portable = false});
+      check_against_interpreter(symbolic, {.symbols = {{21, 3}}, .fill = Fill::specials, .portable = false});
+    }
+    for (const std::int64_t n : {3, 16, 20, 40}) {
+      check_against_interpreter(scores(dtype, 10, n), {.symbols = {{5}}, .portable = false});
+    }
   }
 }
 
@@ -90,8 +166,9 @@ TEST_CASE("the first reduction of the next row joins the longest loop of this on
       b.stage({c3}).yield((b.load(x, {i, c3}) - b.read(largest)) / b.read(total), out, {i, c3});
       b.finish_kernel();
       const Kernel& kernel = std::get<Kernel>(b.program.steps.front());
-      // Rows that the kernel overwrites are read when their turn comes.
-      CHECK(schedule(b.program, kernel, machine_model(InstructionSet::avx512)).ahead.has_value() == !in_place);
+      // Rows that the kernel overwrites are read when their turn comes, and those of one element in vectors of rows.
+      const bool ahead = schedule(b.program, kernel, machine_model(InstructionSet::avx512)).ahead.has_value();
+      CHECK(ahead == (!in_place && width != Dim(1)));
       const bool symbolic = !width.is_constant();
       check_against_interpreter(
           b.program, {.symbols = symbolic ? std::vector<std::vector<std::int64_t>>{{1, 5}, {7, 40}, {3, 0}, {0, 3}}
