@@ -409,8 +409,10 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
   const DType dtype = contraction ? pool.dtype(contraction->a) : pool.dtype(values.front());
   out.width = contraction ? reduce_lanes(dtype) : vector_width(pool, values);
   if (!contraction) {
-    const auto count = columns.as_constant();
-    out.tiles = {{1, count && *count <= out.width ? 1 : 2}};
+    // Where rows are long the next one is in another page: a panel takes several lines of each.
+    const std::int64_t needed =
+        ceil_div(std::max<std::int64_t>(columns.as_constant().value_or(map_panel), 1), out.width);
+    out.tiles = {{1, static_cast<int>(std::min<std::int64_t>(needed, most_panel_vectors))}};
     out.panel = std::int64_t{out.tiles.front().vectors} * out.width;
     return out;
   }

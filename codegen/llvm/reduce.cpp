@@ -202,43 +202,42 @@ Carried KernelEmitter::across_columns(const Reduce& reduce, DType dtype, int row
   llvm::AllocaInst* memory = stack_array(type, static_cast<std::uint64_t>(lanes) * points, "lanes");
   llvm::Value* neutral = llvm::ConstantVector::getSplat(
       llvm::ElementCount::getFixed(static_cast<unsigned>(space_.width)), arithmetic_.neutral(reduce.op, dtype));
-  const auto at = [&](llvm::Value* lane, int point) {
-    return b.CreateInBoundsGEP(type, memory, b.CreateNSWAdd(b.CreateNSWMul(lane, number(points)), number(point)));
+  const auto at = [&](llvm::Value* lane, llvm::Value* point) {
+    return b.CreateInBoundsGEP(type, memory, b.CreateNSWAdd(b.CreateNSWMul(lane, number(points)), point));
   };
-  const auto read = [&](llvm::Value* lane, int point) {
+  const auto read = [&](llvm::Value* lane, llvm::Value* point) {
     llvm::Value* loaded = b.CreateAlignedLoad(type, at(lane, point), llvm::Align(size_of(dtype)));
     return dtype == boolean ? b.CreateIsNotNull(loaded) : loaded;
   };
-  const auto write = [&](llvm::Value* lane, int point, llvm::Value* made) {
+  const auto write = [&](llvm::Value* lane, llvm::Value* point, llvm::Value* made) {
     if (dtype == boolean) made = b.CreateZExt(made, type);
     b.CreateAlignedStore(made, at(lane, point), llvm::Align(size_of(dtype)));
   };
-  loop(number(0), number(lanes), 1, [&](llvm::Value* lane) {
-    for (int point = 0; point < points; ++point) write(lane, point, neutral);
-  });
+  loop(number(0), number(std::int64_t{lanes} * points), 1, [&](llvm::Value* place) { write(number(0), place, neutral); });
   nest(reduce.axes, [&] {
     llvm::Value* index = reduce.axes.empty() ? number(0) : axes_.at(reduce.axes.back());
     llvm::Value* lane = b.CreateAnd(index, number(lanes - 1));
     for (row_ = 0; row_ < rows; ++row_) {
       for (column_ = 0; column_ < vectors; ++column_) {
-        const int point = row_ * vectors + column_;
+        llvm::Value* point = number(row_ * vectors + column_);
         llvm::Value* element = vector(reduce.a);
         write(lane, point, arithmetic_.combine(reduce.op, dtype, read(lane, point), element));
       }
     }
     row_ = column_ = 0;
   });
-  Carried results;
-  for (int point = 0; point < points; ++point) {
-    llvm::SmallVector<llvm::Value*, 16> values;
+  loop(number(0), number(points), 1, [&](llvm::Value* point) {
+    Carried values;
     for (int lane = 0; lane < lanes; ++lane) values.push_back(read(number(lane), point));
     for (std::size_t half = values.size() / 2; half >= 1; half /= 2) {
       for (std::size_t lane = 0; lane < half; ++lane) {
         values[lane] = arithmetic_.combine(reduce.op, dtype, values[lane], values[lane + half]);
       }
     }
-    results.push_back(values.front());
-  }
+    write(number(0), point, values.front());
+  });
+  Carried results;
+  for (int point = 0; point < points; ++point) results.push_back(read(number(0), number(point)));
   return results;
 }
 
