@@ -124,6 +124,38 @@ bool joins(const Pool& pool, const Stage& row, const Stage& sum) {
   return reduce && reduce->op != ReduceOp::contract && reduce->axes == row.inner && !reduction(pool, row);
 }
 
+bool join_map(Pool& pool, std::vector<Stage>& stages, std::size_t sum) {
+  if (sum + 1 >= stages.size() || stages[sum].yields.size() != 1) return false;
+  const std::vector<AxisId> axes = stages[sum].inner;
+  Stage& map = stages[sum + 1];
+  const auto* to = std::get_if<ToLocal>(&stages[sum].yields.front().destination);
+  if (!to || reduction(pool, map) || map.inner.size() != axes.size()) return false;
+  const auto points = [&](std::span<const AxisId> inner) {
+    std::vector<ExprId> indices;
+    for (const AxisId axis : inner) indices.push_back(pool.index(axis).id);
+    return indices;
+  };
+  if (to->indices != points(axes)) return false;
+  Substitution substitute(pool);
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    if (pool.axis(axes[i]).extent != pool.axis(map.inner[i]).extent) return false;
+    substitute.replace(map.inner[i], pool.index(axes[i]));
+  }
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    for (const ExprId id : post_order(pool, values_of({&stages[i], 1}))) {
+      const auto* local = std::get_if<Local>(&pool.node(id));
+      const bool reads = local && local->local == to->local;
+      if (reads && (i != sum + 1 || local->indices != points(map.inner))) return false;
+    }
+  }
+  for (Yield& yield : map.yields) {
+    yield.value = substitute(yield.value);
+    substitute_indices(substitute, yield);
+  }
+  map.inner = axes;
+  return true;
+}
+
 std::optional<std::int64_t> reduced_length(const Pool& pool, const Reduce& reduce) {
   Dim length = 1;
   for (const AxisId axis : reduce.axes) length = length * pool.axis(axis).extent;

@@ -27,6 +27,10 @@ void join_sums(loop::Pool& pool, std::vector<loop::Stage>& stages);
 /// Whether the reduction `sum` runs in the loop of the stage before it, along that stage's own axis.
 bool joins(const loop::Pool& pool, const loop::Stage& row, const loop::Stage& sum);
 
+/// Lets the map after stage `sum` run along the axes of that one, if it alone reads what that leaves, and only at the
+/// same point: then it can take it from registers. Returns whether it does.
+bool join_map(loop::Pool& pool, std::vector<loop::Stage>& stages, std::size_t sum);
+
 /// How many elements a reduction combines, if it is known.
 std::optional<std::int64_t> reduced_length(const loop::Pool& pool, const loop::Reduce& reduce);
 

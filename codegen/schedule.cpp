@@ -392,6 +392,9 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
       if (line > 0 && fixed) out.packed.push_back(*packed);
     }
     if (out.across == 0) join_sums(*program.pool, out.stages);
+    for (std::size_t i = 0; out.across > 0 && i < out.stages.size(); ++i) {
+      if (is_tiled(pool, out, out.stages[i]) && join_map(*program.pool, out.stages, i)) out.followed.push_back(i);
+    }
     if (out.rows() == 1 && out.row) out.ahead = look_ahead(accesses, out.stages, *out.row);
     out.streamed = choose_streamed(accesses, out.stages, std::nullopt);
     return out;

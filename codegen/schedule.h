@@ -47,6 +47,7 @@ struct Schedule {
   std::int64_t slice = 0;                // first reduced indices of a contraction at a time; 0: all
   std::optional<Ahead> ahead;            // rows: replaces the first stage
   int across = 0;                        // rows: of a block, which short stages take as one vector; 0: one by one
+  std::vector<std::size_t> followed;     // rows: stages whose tiles the next stage takes from registers
   std::vector<loop::TensorId> streamed;  // stored past the caches where they are large: see streaming.h
   Dim work;                              // of the whole kernel, in operations on single elements
 

@@ -147,7 +147,7 @@ const Op relu{{
     .max_inputs = 1,
     .infer = number_like_input,
     .gradient = [](const GradientContext& g) -> Values { return {lathe::select(g.y() > 0, g.dy(), 0)}; },
-    .lower = [](loop::Body& body) { body.yield(loop::max(body.in(0), body.constant(body.out_type().dtype, 0))); },
+    .lower = [](loop::Body& body) { body.yield(loop::max(body.constant(body.out_type().dtype, 0), body.in(0))); },
     .rewrites = {{"relu(relu(x))", keep_input<op::relu>}},
     .onnx = "Relu",
     .samples = [] { return with_integers(unary_samples([](double x) { return std::max(x, 0.0); }, -2, 2)); },

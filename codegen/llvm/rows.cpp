@@ -88,6 +88,11 @@ class RowEmitter {
     return out;
   }
 
+  /// Whether the tiles of stage number `i` are followed by the next one.
+  bool is_followed(std::size_t i) const {
+    return std::find(schedule_.followed.begin(), schedule_.followed.end(), i) != schedule_.followed.end();
+  }
+
   /// Whether a stage takes all rows of a block at once.
   bool is_alone(const Stage& stage) const { return is_tiled(stage) || is_across(stage); }
 
@@ -116,6 +121,7 @@ class RowEmitter {
       };
       bool tiled = false;
       bool across = false;
+      bool followed = false;
       for (std::size_t i = 0; i < schedule_.stages.size(); ++i) {
         std::vector<ExprId> roots;
         for (const Yield& yield : schedule_.stages[i].yields) {
@@ -125,6 +131,7 @@ class RowEmitter {
             use(segment[i]);
             tiled |= is_tiled(schedule_.stages[i]);
             across |= is_across(schedule_.stages[i]);
+            followed |= is_followed(i);
           }
         }
         for (const ExprId expr : post_order(k_.pool(), roots)) {
@@ -132,6 +139,7 @@ class RowEmitter {
           if (read && read->local == id) use(segment[i]);
         }
       }
+      if (followed) continue;
       std::optional<KernelEmitter::Rows> rows;
       if (schedule_.rows() > 1 && (crosses || tiled || across)) rows = {*schedule_.row, schedule_.rows(), across};
       k_.place_local(id, rows);
@@ -145,7 +153,8 @@ class RowEmitter {
       std::size_t end = first;
       while (end < stages.size() && segment[end] == segment[first]) ++end;
       if (is_tiled(stages[first])) {
-        tiles(stages[first], row, count);
+        const Stage* map = is_followed(first) ? &stages[end++] : nullptr;
+        tiles(stages[first], map, row, count);
       } else if (is_across(stages[first])) {
         across(stages[first], row, count);
       } else {
@@ -241,14 +250,18 @@ class RowEmitter {
             [&] { k_.vectors(last, k_.number(0), k_.extent(last), width_of(stage), [&] { point(stage); }); });
   }
 
-  void tiles(const Stage& stage, llvm::Value* row, llvm::Value* count) {
+  using Follow = llvm::function_ref<void()>;
+
+  /// A contraction for the `count` rows from `row` on. `map` is the stage that takes its results from registers, if
+  /// there is one.
+  void tiles(const Stage& stage, const Stage* map, llvm::Value* row, llvm::Value* count) {
     llvm::Value* begin = k_.number(0);
     // Where short stages run across rows, tiles take scratch, which has a whole block of rows: one kind does for all.
-    if (schedule_.across > 0) count = k_.number(schedule_.across);
+    llvm::Value* all = schedule_.across > 0 ? k_.number(schedule_.across) : count;
     for (const Tile& tile_shape : schedule_.tiles) {
       const int rows = tile_shape.rows;
       llvm::Value* whole =
-          k_.b.CreateNSWMul(k_.b.CreateSDiv(k_.b.CreateNSWSub(count, begin), k_.number(rows)), k_.number(rows));
+          k_.b.CreateNSWMul(k_.b.CreateSDiv(k_.b.CreateNSWSub(all, begin), k_.number(rows)), k_.number(rows));
       llvm::Value* end = k_.b.CreateNSWAdd(begin, whole);
       k_.loop(begin, end, rows, [&](llvm::Value* offset) {
         k_.bind(*schedule_.row, k_.b.CreateNSWAdd(row, offset));
@@ -256,21 +269,52 @@ class RowEmitter {
         Space space;
         space.row = schedule_.row;
         space.rows = rows;
-        k_.within(space,
-                  [&] { k_.nest(std::span(stage.inner).first(stage.inner.size() - 1), [&] { tile(stage, rows); }); });
+        const auto follow = [&] {
+          if (map) follow_tile(std::get<ToLocal>(stage.yields.front().destination).local, *map, row, offset, count);
+        };
+        k_.within(space, [&] {
+          k_.nest(std::span(stage.inner).first(stage.inner.size() - 1), [&] { tile(stage, rows, follow); });
+        });
       });
       begin = end;
     }
   }
 
   /// One tile of rows: the last inner axis in groups of vectors, then in single ones.
-  void tile(const Stage& stage, int rows) {
+  void tile(const Stage& stage, int rows, Follow follow) {
     const AxisId column = stage.inner.back();
     const int width = width_of(stage);
     const DType dtype = k_.pool().dtype(stage.yields.front().value);
     const int vectors =
         tile_vectors(rows, k_.pool().axis(column).extent, width, static_cast<int>(size_of(dtype)), machine_);
-    k_.cover(column, k_.number(0), k_.extent(column), width, vectors, [&] { k_.reduce(stage); });
+    k_.cover(column, k_.number(0), k_.extent(column), width, vectors, [&] {
+      k_.reduce(stage);
+      follow();
+    });
+  }
+
+  /// Evaluates `map` with what the tile at hand has left in registers, for those of its rows that there are: the tile
+  /// is `offset` rows into a block of `count` rows from `row` on.
+  void follow_tile(LocalId local, const Stage& map, llvm::Value* row, llvm::Value* offset, llvm::Value* count) {
+    const Space tile = k_.space();
+    Space one = tile;
+    one.rows = 1;
+    for (int i = 0; i < tile.rows; ++i) {
+      llvm::Value* at = k_.b.CreateNSWAdd(offset, k_.number(i));
+      k_.when(k_.b.CreateICmpSLT(at, count), {}, [&] {
+        k_.within(one, [&] {
+          k_.bind(*tile.row, k_.b.CreateNSWAdd(row, at));
+          k_.set_scratch_row(at);
+          for (int column = 0; column < tile.vectors; ++column) {
+            k_.set_register(local, 0, column, k_.get_register(local, i, column));
+          }
+          k_.evaluate({&map, 1});
+        });
+        return Carried{};
+      });
+    }
+    k_.bind(*tile.row, k_.b.CreateNSWAdd(row, offset));
+    k_.set_scratch_row(offset);
   }
 
   KernelEmitter& k_;

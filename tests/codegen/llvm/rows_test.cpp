@@ -111,7 +111,10 @@ TEST_CASE("few results a row are computed in vectors of rows") {
       CAPTURE(classes);
       const Program symbolic = scores(dtype, classes, dim("n"));
       const Kernel& kernel = std::get<Kernel>(symbolic.steps.front());
-      CHECK(schedule(symbolic, kernel, machine_model(InstructionSet::avx512)).across == (classes <= lanes ? lanes : 0));
+      const Schedule planned = schedule(symbolic, kernel, machine_model(InstructionSet::avx512));
+      CHECK(planned.across == (classes <= lanes ? lanes : 0));
+      // The last stage takes from registers what the one before it sums.
+      CHECK(planned.followed.size() == (classes <= lanes ? 1 : 0));
       std::vector<std::vector<std::int64_t>> sizes;
       for (const std::int64_t n : awkward_sizes) sizes.push_back({n, 5});
       check_against_interpreter(symbolic, {.symbols = sizes, .portable = false});
@@ -120,6 +123,47 @@ TEST_CASE("few results a row are computed in vectors of rows") {
     for (const std::int64_t n : {3, 16, 20, 40}) {
       check_against_interpreter(scores(dtype, 10, n), {.symbols = {{5}}, .portable = false});
     }
+  }
+}
+
+TEST_CASE("a map takes from registers what a tile sums, if it alone reads that, and where it is") {
+  enum class Reads { here, elsewhere, twice };
+  for (const Reads reads : {Reads::here, Reads::elsewhere, Reads::twice}) {
+    Builder b;
+    const Dim n = dim("n");
+    const TensorId x = b.input(f32, {n, 12});
+    const TensorId w = b.input(f32, {12, 5});
+    const TensorId out = b.output(f32, {n, 37});
+    const TensorId again = b.output(f32, {n, 37});
+    const TensorId v = b.input(f32, {5, 37});
+    const Index i = b.outer(n, "i");
+    const LocalId z = b.local(f32, {5});
+    const LocalId largest = b.local(f32);
+    const LocalId scaled = b.local(f32, {5});
+    const LocalId product = b.local(f32, {Dim(37)});
+    const Index c0 = b.axis(5, "c0");
+    const Index k = b.axis(12, "k");
+    b.stage({c0}).yield(b.contract({k}, b.load(x, {i, k}), b.load(w, {k, c0})), z, {c0});
+    const Index c1 = b.axis(5, "c1");
+    b.stage().yield(b.reduce(ReduceOp::max, {c1}, b.read(z, {c1})), largest);
+    const Index c2 = b.axis(5, "c2");
+    b.stage({c2}).yield(b.read(z, {c2}) / b.read(largest), scaled, {c2});
+    const Index j = b.axis(37, "j");
+    const Index c3 = b.axis(5, "c3");
+    b.stage({j}).yield(b.contract({c3}, b.read(scaled, {c3}), b.load(v, {c3, j})), product, {j});
+    const Index m = b.axis(37, "m");
+    const Expr at = reads == Reads::elsewhere ? b.pool().extent(36) - m : Expr(m);
+    b.stage({m}).yield(b.read(product, {at}) + b.read(largest), out, {i, m});
+    if (reads == Reads::twice) {
+      const Index q = b.axis(37, "q");
+      b.stage({q}).yield(b.read(product, {q}) * 0.5, again, {i, q});
+    }
+    b.finish_kernel();
+    const Kernel& kernel = std::get<Kernel>(b.program.steps.front());
+    const Schedule planned = schedule(b.program, kernel, machine_model(InstructionSet::avx512));
+    CHECK(planned.across == 16);
+    CHECK(planned.followed.size() == (reads == Reads::here ? 1 : 0));
+    check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
   }
 }
 
