@@ -147,17 +147,16 @@ class PanelEmitter {
     });
   }
 
-  /// Tiles of rows that are made, by all tiles of some columns, and then of the next.
+  /// All of a panel for a tile of rows that are made, and then for the next: so what lies in panels is read and written
+  /// in the order of memory.
   void lines(llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
     each_panel(panel, [&](llvm::Value* begin, llvm::Value* length, bool single) {
-      const int vectors = single ? 1 : schedule_.tiles.front().vectors;
-      k_.cover(*schedule_.column, begin, length, schedule_.width, vectors, [&] {
-        const Space columns = k_.space();
-        blocks(first_row, end_row, [&](const Tile& shape) {
-          Space space = columns;
-          space.row = schedule_.row;
-          space.rows = shape.rows;
-          k_.within(space, [&] { tile(); });
+      blocks(first_row, end_row, [&](const Tile& shape) {
+        Space space = k_.space();
+        space.row = schedule_.row;
+        space.rows = shape.rows;
+        k_.within(space, [&] {
+          k_.cover(*schedule_.column, begin, length, schedule_.width, single ? 1 : shape.vectors, [&] { tile(); });
         });
       });
     });
