@@ -263,6 +263,7 @@ class KernelEmitter : public FunctionEmitter {
   void pack_transposed(const Packed& packed, llvm::Value* length, int width);
   Packed packed_lines(const Lines& lines, loop::AxisId column);
   std::optional<Packed> find_block(const loop::Reduce& reduce) const;
+  void find_rows(loop::ExprId operand, std::span<const loop::AxisId> along);
   std::vector<Row> next_rows(loop::ExprId operand, loop::AxisId last);
   void fill_block(const Packed& block);
   Carried with_block(const Packed& block, llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial,

@@ -100,6 +100,18 @@ void KernelEmitter::open_block(const Reduce& reduce, ExprId operand, AxisId colu
   packed_.push_back({Packed::Kind::block, operand, reduce.axes, column, memory, row_elements});
   next_rows_.clear();
   if (space_.row && reduce.axes.size() == 1) next_rows_ = next_rows(operand, reduce.axes.front());
+  find_rows(operand, reduce.axes);
+}
+
+/// Works out once where the rows of an operand lie, rather than with each vector of them.
+void KernelEmitter::find_rows(ExprId operand, std::span<const AxisId> along) {
+  for (const ExprId load : loads_of(pool(), {&operand, 1})) {
+    for (const auto& [atom, coefficient] : accesses_.flat(load).terms) {
+      if (std::holds_alternative<AxisIndex>(pool().node(atom)) || accesses_.varies(atom, along)) continue;
+      for (row_ = 0; row_ < space_.rows; ++row_) value(atom);
+      row_ = 0;
+    }
+  }
 }
 
 std::optional<KernelEmitter::Packed> KernelEmitter::find_block(const Reduce& reduce) const {

@@ -12,6 +12,7 @@
 #include "peers/onednn.h"
 #include "peers/torch.h"
 #include "support/classifier.h"
+#include "support/fma_peak.h"
 #include "support/program.h"
 
 using namespace lathe;
@@ -27,6 +28,17 @@ double step_flops(std::int64_t batch) {
   const double weight_gradients = forward;
   const double hidden_gradient = 2.0 * static_cast<double>(batch * Mlp::hidden * Mlp::classes);
   return forward + weight_gradients + hidden_gradient;
+}
+
+/// Microseconds that a core's multiplying units are busy with a step, whatever runs it: with the contractions, with a
+/// scale for each pixel, and with Adam. 0 if unknown.
+double limit(std::int64_t batch, const Setting& setting) {
+  const double update_ns = update_nanoseconds();
+  if (update_ns == 0) return 0;
+  constexpr auto parameters = static_cast<double>((Mlp::pixels + 1) * Mlp::hidden + (Mlp::hidden + 1) * Mlp::classes);
+  const double scaling = 2.0 * static_cast<double>(batch * Mlp::pixels);  // a multiplication is as long as a fused one
+  const double contraction_ns = (step_flops(batch) + scaling) / setting.fma_peak_gflops;
+  return (contraction_ns + parameters * update_ns) / 1000;
 }
 
 /// Lathe's side: a session that is shown all the data and told which rows are the batch.
@@ -83,6 +95,8 @@ Measurement measure(const TrainingData& data, std::int64_t batch, int threads, c
                           .timings = contest(contestants, setting.pace, 0.005)};
   measurement.figures =
       speed_figures(measurement.timings[0].microseconds, step_flops(batch), setting.peak_gflops(threads));
+  const double least = threads == 1 ? limit(batch, setting) : 0;
+  if (least > 0) measurement.figures.push_back({"limit", least, "us"});
   measurement.figures.push_back({"kernels", static_cast<double>(lathe.statistics().kernels), ""});
   return measurement;
 }
@@ -91,7 +105,10 @@ Measurement measure(const TrainingData& data, std::int64_t batch, int threads, c
 
 int main(int argc, char** argv) {
   return run_benchmark(argc, argv, "mlp_step",
-                       "A step of training a 784-128-10 classifier with Adam, batch assembly from u8 images included.",
+                       "A step of training a 784-128-10 classifier with Adam, batch assembly from u8 images included. "
+                       "The limit is how long the multiplying units of one core are busy with it if they never wait: "
+                       "with the contractions at the FMA peak, a scale for each pixel, and Adam's multiplications, "
+                       "square roots and divisions.",
                        [](const Setting& setting, Report& report) {
                          report.describe("oneDNN", onednn::description());
                          report.describe("libtorch", torch_peer::description());

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <omp.h>
 
+#include "environment.h"
 #include "onednn.h"
 
 namespace lathe::bench::onednn {
@@ -103,7 +104,8 @@ void Matmul::bind(const dnnl::memory& a, const dnnl::memory& b, const dnnl::memo
 
 std::optional<std::string> description() {
   const auto* const version = dnnl::version();
-  return fmt::format("{}.{}.{}, {}", version->major, version->minor, version->patch, instruction_set());
+  return fmt::format("{}.{}.{}, {}{}", version->major, version->minor, version->patch, instruction_set(),
+                     openmp_environment());
 }
 
 std::vector<Contestant> matmul(const MatmulProblem<float>& problem) {

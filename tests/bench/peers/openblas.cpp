@@ -1,6 +1,5 @@
 #include "openblas.h"
 
-#include <cstdlib>
 #include <memory>
 #include <sstream>
 
@@ -8,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "aligned.h"
+#include "environment.h"
 
 namespace lathe::bench::openblas {
 namespace {
@@ -44,11 +44,8 @@ std::optional<std::string> description() {
   std::string name;
   std::string version;
   config >> name >> version;
-  std::string text = fmt::format("{}, kernels {}", version, openblas_get_corename());
-  for (const char* const name : {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_THREAD_TIMEOUT"}) {
-    if (const char* const value = std::getenv(name)) text += fmt::format(", {}={}", name, value);
-  }
-  return text;
+  return fmt::format("{}, kernels {}{}", version, openblas_get_corename(),
+                     environment({"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_THREAD_TIMEOUT"}));
 }
 
 std::vector<Contestant> matmul(const MatmulProblem<float>& problem) {

@@ -6,6 +6,7 @@
 #include <torch/version.h>
 
 #include "torch.h"
+#include "environment.h"
 #include "torch_support.h"
 
 namespace lathe::bench::torch_peer {
@@ -77,7 +78,8 @@ std::optional<std::string> description() {
   const std::string configuration = at::show_config();
   std::smatch capability;
   std::regex_search(configuration, capability, std::regex("CPU capability usage: (\\w+)"));
-  return capability.empty() ? TORCH_VERSION : TORCH_VERSION ", kernels " + capability.str(1);
+  const std::string kernels = capability.empty() ? "" : ", kernels " + capability.str(1);
+  return TORCH_VERSION + kernels + openmp_environment();
 }
 
 std::vector<Contestant> softmax(const RowsProblem& problem) {

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "message.h"
+
 namespace lathe::bench {
 
 std::vector<Figure> speed_figures(double microseconds, double flops, double peak_gflops) {
@@ -43,8 +45,10 @@ void Report::describe(const std::string& name, const std::optional<std::string>&
 
 void Report::add(const Measurement& measurement) {
   const double others = std::exchange(other_load_, OtherLoad()).share();
+  std::vector<Figure> figures = measurement.figures;
+  if (measurement.threads > 1) figures.push_back({"message", message_nanoseconds(), "ns"});
   fmt::print("\n{}, {} thread{}", measurement.subject, measurement.threads, measurement.threads == 1 ? "" : "s");
-  for (const Figure& figure : measurement.figures) fmt::print(", {}: {}", figure.name, format_figure(figure));
+  for (const Figure& figure : figures) fmt::print(", {}: {}", figure.name, format_figure(figure));
   fmt::print("\n");
   if (others > noisy_share) fmt::print("    noisy: other processes took {:.0f}% of the CPUs\n", 100 * others);
 
@@ -64,15 +68,13 @@ void Report::add(const Measurement& measurement) {
   }
   std::fflush(stdout);
 
-  nlohmann::ordered_json figures = nlohmann::ordered_json::array();
-  for (const auto& [name, value, unit] : measurement.figures) {
-    figures.push_back({{"name", name}, {"value", value}, {"unit", unit}});
-  }
+  nlohmann::ordered_json facts = nlohmann::ordered_json::array();
+  for (const auto& [name, value, unit] : figures) facts.push_back({{"name", name}, {"value", value}, {"unit", unit}});
   json_["results"].push_back({{"subject", measurement.subject},
                               {"threads", measurement.threads},
                               {"others", others},
                               {"timings", timings},
-                              {"figures", figures}});
+                              {"figures", facts}});
 }
 
 }  // namespace lathe::bench

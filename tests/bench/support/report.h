@@ -42,7 +42,7 @@ class Report {
 
   /// Notes a fact about the machine or a library, if there is one: describe("OpenBLAS", "0.3.21, kernels Haswell").
   void describe(const std::string& name, const std::optional<std::string>& value);
-  /// Notes how busy other processes were since the last one, too.
+  /// Notes how busy other processes were since the last one, too, and with several threads how far apart CPUs are.
   void add(const Measurement& measurement);
 
   const nlohmann::ordered_json& json() const { return json_; }
