@@ -23,6 +23,8 @@ class LinesAhead {
 
  private:
   KernelEmitter::Lines lines(const Part& part, llvm::Value* rows, llvm::Value* place);
+  llvm::Value* first_place();
+  std::int64_t lines_elements() const;
   std::int64_t place_elements() const;
   std::int64_t second_place() const;
   void prepare(const Part& next, llvm::Value* place);
@@ -31,9 +33,11 @@ class LinesAhead {
   KernelEmitter& k_;
   const Schedule& schedule_;
   loop::AxisId axis_;
+  std::int64_t bytes_;  // of an element
   // Null if nothing is made ahead.
   llvm::AllocaInst* made_ = nullptr;   // the first term that is missing of the part to use next
   llvm::AllocaInst* place_ = nullptr;  // the first element of the part to use next
+  llvm::AllocaInst* other_place_ = nullptr;
   KernelEmitter::Lines next_{};
   llvm::Value* next_end_ = nullptr;  // of its terms
   llvm::Value* at_once_ = nullptr;   // how many of them to make at a time
