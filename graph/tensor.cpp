@@ -1,6 +1,7 @@
 #include <lathe/graph/tensor.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -20,8 +21,26 @@ constexpr std::size_t alignment = 64;
 /// take a page's address anew at every step.
 constexpr std::size_t huge_page_bytes = std::size_t{2} << 20U;
 
+constexpr std::size_t page_bytes = 4096;
+
+/// Arrays that a loop goes through side by side had better not lie alike within their pages: they would share few sets
+/// of the first-level cache, and loads from one would wait for stores to another. So tensors of many pages begin at
+/// places in turn, each so many bytes after the one before: all multiples of 128 come before any comes again.
+constexpr std::size_t stagger_bytes = 1664;
+constexpr std::size_t many_pages_bytes = 16 * page_bytes;
+
+bool is_staggered(std::size_t bytes) {
+  return bytes >= many_pages_bytes && bytes < huge_page_bytes;
+}
+
+std::size_t next_offset(std::size_t bytes) {
+  static std::atomic<std::size_t> number = 0;
+  return is_staggered(bytes) ? number.fetch_add(1, std::memory_order_relaxed) * stagger_bytes % page_bytes : 0;
+}
+
 std::align_val_t alignment_of(std::size_t bytes) {
-  return std::align_val_t{bytes >= huge_page_bytes ? huge_page_bytes : alignment};
+  if (bytes >= huge_page_bytes) return std::align_val_t{huge_page_bytes};
+  return std::align_val_t{is_staggered(bytes) ? page_bytes : alignment};
 }
 
 /// Tells the system how memory will be used. Where it does not take advice, nothing but time is lost.
@@ -30,10 +49,9 @@ void advise([[maybe_unused]] std::byte* memory, [[maybe_unused]] std::size_t byt
   if (bytes >= huge_page_bytes) madvise(memory, bytes / huge_page_bytes * huge_page_bytes, MADV_HUGEPAGE);
 #if defined(MADV_POPULATE_WRITE)
   // To ask for all pages at once takes a fraction of what it takes to be interrupted at each of them.
-  constexpr std::uintptr_t page = 4096;
-  constexpr std::size_t several = 8 * page;
-  const auto first = (reinterpret_cast<std::uintptr_t>(memory) + page - 1) / page * page;
-  const auto last = (reinterpret_cast<std::uintptr_t>(memory) + bytes) / page * page;
+  constexpr std::size_t several = 8 * page_bytes;
+  const auto first = (reinterpret_cast<std::uintptr_t>(memory) + page_bytes - 1) / page_bytes * page_bytes;
+  const auto last = (reinterpret_cast<std::uintptr_t>(memory) + bytes) / page_bytes * page_bytes;
   if (bytes >= several) madvise(reinterpret_cast<void*>(first), last - first, MADV_POPULATE_WRITE);
 #endif
 #endif
@@ -53,12 +71,14 @@ std::size_t bytes_for(DType dtype, std::span<const std::int64_t> shape) {
 }  // namespace
 
 void Tensor::Free::operator()(std::byte* memory) const {
-  ::operator delete[](memory, alignment_of(capacity_bytes));
+  ::operator delete[](memory - offset_bytes, alignment_of(capacity_bytes));
 }
 
 Tensor::Tensor(DType dtype, Extents shape) : dtype_(dtype), shape_(std::move(shape)) {
   const std::size_t bytes = bytes_for(dtype_, shape_);
-  bytes_ = {new (alignment_of(bytes)) std::byte[std::max(bytes, alignment)], Free{bytes}};
+  const std::size_t offset = next_offset(bytes);
+  auto* const memory = new (alignment_of(bytes)) std::byte[offset + std::max(bytes, alignment)];
+  bytes_ = {memory + offset, Free{bytes, offset}};
   advise(bytes_.get(), bytes);
   std::memset(bytes_.get(), 0, bytes);
 }

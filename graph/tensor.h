@@ -91,8 +91,9 @@ class Tensor {
 
   struct Free {
     Free() : Free(0) {}
-    explicit Free(std::size_t bytes) : capacity_bytes(bytes) {}
+    explicit Free(std::size_t bytes, std::size_t offset = 0) : capacity_bytes(bytes), offset_bytes(offset) {}
     std::size_t capacity_bytes;
+    std::size_t offset_bytes;  // from what was allocated to the first element
     void operator()(std::byte* memory) const;
   };
 

@@ -32,6 +32,22 @@ TEST_CASE("a tensor that is large enough for huge pages begins with one") {
   CHECK(small.size() == 3);
 }
 
+TEST_CASE("tensors of many pages begin at different places within a page") {
+  const auto place_of = [](const Tensor& tensor) {
+    return reinterpret_cast<std::uintptr_t>(tensor.bytes().data()) % 4096;
+  };
+  const Tensor a(f32, {784, 128});
+  const Tensor b(f32, {784, 128});
+  const Tensor c = b;
+  CHECK(place_of(a) % 64 == 0);
+  CHECK(place_of(a) != place_of(b));
+  CHECK(place_of(a) != place_of(c));
+  CHECK(place_of(b) != place_of(c));
+  Tensor moved = Tensor(f32, {784, 128});
+  moved = Tensor(f32, {3});
+  CHECK(moved.size() == 3);
+}
+
 TEST_CASE("a tensor holds what it was made from") {
   const Tensor tensor = Tensor::from<std::int32_t>({2, 2}, {1, 2, 3, -4});
   CHECK(tensor.dtype() == i32);
