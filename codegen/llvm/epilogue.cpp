@@ -1,5 +1,7 @@
 #include <lathe/codegen/llvm/epilogue.h>
 
+#include <algorithm>
+
 namespace lathe::emit {
 
 using namespace loop;  // the expression vocabulary is used throughout
@@ -35,7 +37,8 @@ void Epilogue::evaluate(std::span<const Stage> before, std::span<const Stage> st
   k_.loop(k_.number(0), k_.number(tile.rows), 1, [&](llvm::Value* row) {
     k_.within(one, [&] {
       k_.bind(*tile.row, k_.b.CreateNSWAdd(first_row, row));
-      evaluate_row(spilled, stages, row);
+      find_row(spilled, row);
+      k_.evaluate(stages);
     });
   });
   k_.bind(*tile.row, first_row);
@@ -58,14 +61,76 @@ void Epilogue::begin_delaying() {
   }
   is_delayed_ = k_.stack_array(k_.b.getInt1Ty(), 1, "is_delayed");
   k_.in_entry([&] { return k_.b.CreateStore(k_.b.getFalse(), is_delayed_); });
+  if (schedule_.stages.size() == 2) halves_ = split(schedule_.stages.back(), axes);
+  if (halves_) {
+    for (const ExprId id : halves_->between) {
+      llvm::Type* element = k_.module.type(k_.pool().dtype(id));
+      auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(schedule_.width));
+      between_.emplace_back(type, k_.stack_array(type, static_cast<std::uint64_t>(tile.vectors), "between"));
+    }
+    for (std::size_t i = 0; i < halves_->accesses.size(); ++i) {
+      places_.push_back(k_.stack_array(k_.module.pointer_type(), 1, "place"));
+    }
+    k_.in_entry([&] { return k_.b.CreateStore(no_place(), places_.front()); });
+  }
   k_.interrupt_sums(tile.rows, [this](llvm::Value* row) {
     tile_ = k_.space();
-    k_.when(is_delayed(), {}, [&] {
-      evaluate_delayed(row);
-      k_.b.CreateStore(k_.b.CreateICmpNE(row, k_.number(tile_.rows - 1)), is_delayed_);
-      return Carried{};
-    });
+    next_row(row);
   });
+}
+
+/// Nothing where the stage divides nothing, or where it matters when what it reads is read.
+std::optional<Epilogue::Halves> Epilogue::split(const Stage& stage, std::span<const AxisId> axes) {
+  const Pool& pool = k_.pool();
+  Accesses& accesses = k_.accesses();
+  const auto divides = [&](ExprId id) {
+    const auto* binary = std::get_if<Binary>(&pool.node(id));
+    return binary && binary->op == BinaryOp::div && accesses.varies(id, *schedule_.column);
+  };
+  const auto has_division = [&](ExprId id) {
+    const std::vector<ExprId> parts = post_order(pool, {&id, 1});
+    return std::any_of(parts.begin(), parts.end(), divides);
+  };
+  const auto add = [](std::vector<ExprId>& list, ExprId id) {
+    if (std::find(list.begin(), list.end(), id) == list.end()) list.push_back(id);
+  };
+  Halves out{{stage.inner, {}}, {stage.inner, {}}, {}, {}};
+  std::vector<TensorId> stored;  // by the first half
+  for (const Yield& yield : stage.yields) {
+    const auto* to = std::get_if<ToTensor>(&yield.destination);
+    if (!to) return std::nullopt;
+    if (has_division(yield.value)) {
+      out.second.yields.push_back(yield);
+      add(out.accesses, accesses.target(yield));
+    } else {
+      out.first.yields.push_back(yield);
+      stored.push_back(to->tensor);
+    }
+  }
+  if (out.second.yields.empty()) return std::nullopt;
+
+  std::vector<ExprId> left = values_of({&out.second, 1});
+  while (!left.empty()) {
+    const ExprId id = left.back();
+    left.pop_back();
+    const ExprNode& node = pool.node(id);
+    if (std::holds_alternative<Check>(node) || std::holds_alternative<Local>(node)) return std::nullopt;
+    if (std::holds_alternative<AxisIndex>(node)) return std::nullopt;
+    if (const auto* load = std::get_if<Load>(&node)) {
+      if (std::find(stored.begin(), stored.end(), load->tensor) != stored.end()) return std::nullopt;
+      if (accesses.varies(id, axes)) add(out.accesses, id);
+      continue;
+    }
+    for (const ExprId operand : pool.operands(id)) {
+      const bool cut = divides(id) && !has_division(operand) && accesses.varies(operand, *schedule_.column);
+      cut ? add(out.between, operand) : left.push_back(operand);
+    }
+  }
+  const bool whole = std::all_of(out.accesses.begin(), out.accesses.end(), [&](ExprId access) {
+    const std::optional<Dim> step = accesses.step(access, *schedule_.column);
+    return step == Dim(0) || step == Dim(1);
+  });
+  return whole ? std::optional(out) : std::nullopt;
 }
 
 void Epilogue::delay() {
@@ -76,13 +141,22 @@ void Epilogue::delay() {
 
 void Epilogue::finish() {
   if (!schedule_.delays) return;
-  k_.when(is_delayed(), {}, [&] {
-    k_.loop(k_.number(0), k_.number(tile_.rows), 1, [&](llvm::Value* row) { evaluate_delayed(row); });
+  // Once more than there are rows, for a second half.
+  k_.loop(k_.number(0), k_.number(tile_.rows + (halves_ ? 1 : 0)), 1, [&](llvm::Value* row) { next_row(row); });
+}
+
+void Epilogue::next_row(llvm::Value* row) {
+  if (halves_) second_half();
+  llvm::Value* is_delayed = k_.b.CreateLoad(k_.b.getInt1Ty(), is_delayed_);
+  k_.when(is_delayed, {}, [&] {
+    first_half(row);
+    k_.b.CreateStore(k_.b.CreateICmpNE(row, k_.number(tile_.rows - 1)), is_delayed_);
     return Carried{};
   });
 }
 
-void Epilogue::evaluate_delayed(llvm::Value* row) {
+/// All of a row where there are no halves.
+void Epilogue::first_half(llvm::Value* row) {
   Space one = tile_;
   one.rows = 1;
   k_.elsewhere(one, [&] {
@@ -90,12 +164,53 @@ void Epilogue::evaluate_delayed(llvm::Value* row) {
       llvm::Value* index = k_.b.CreateLoad(k_.module.i64_type(), memory);
       k_.bind(axis, axis == *schedule_.row ? k_.b.CreateNSWAdd(index, row) : index);
     }
-    evaluate_row(results_, std::span(schedule_.stages).subspan(1), row);
+    find_row(results_, row);
+    if (!halves_) {
+      k_.evaluate(std::span(schedule_.stages).subspan(1));
+      return;
+    }
+    for (std::size_t i = 0; i < between_.size(); ++i) {
+      for (int column = 0; column < tile_.vectors; ++column) {
+        k_.b.CreateStore(k_.vector_at(column, halves_->between[i]), between_at(i, column));
+      }
+    }
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      k_.b.CreateStore(k_.pointer_to(halves_->accesses[i]), places_[i]);
+    }
+    k_.evaluate({&halves_->first, 1});
   });
 }
 
-llvm::Value* Epilogue::is_delayed() {
-  return k_.b.CreateLoad(k_.b.getInt1Ty(), is_delayed_);
+void Epilogue::second_half() {
+  llvm::Value* first = k_.b.CreateLoad(k_.module.pointer_type(), places_.front());
+  k_.when(k_.b.CreateIsNotNull(first), {}, [&] {
+    Space one = tile_;
+    one.rows = 1;
+    k_.elsewhere(one, [&] {
+      for (std::size_t i = 0; i < places_.size(); ++i) {
+        llvm::Value* place = i == 0 ? first : k_.b.CreateLoad(k_.module.pointer_type(), places_[i]);
+        k_.assume_pointer(halves_->accesses[i], place);
+      }
+      for (std::size_t i = 0; i < between_.size(); ++i) {
+        for (int column = 0; column < tile_.vectors; ++column) {
+          llvm::Value* made = k_.b.CreateLoad(between_[i].first, between_at(i, column));
+          k_.assume_at(column, halves_->between[i], made);
+        }
+      }
+      k_.evaluate({&halves_->second, 1});
+      k_.b.CreateStore(no_place(), places_.front());
+    });
+    return Carried{};
+  });
+}
+
+llvm::Value* Epilogue::between_at(std::size_t number, int column) {
+  const auto [type, memory] = between_[number];
+  return k_.b.CreateConstInBoundsGEP1_64(type, memory, static_cast<unsigned>(column));
+}
+
+llvm::Value* Epilogue::no_place() {
+  return llvm::ConstantPointerNull::get(llvm::cast<llvm::PointerType>(k_.module.pointer_type()));
 }
 
 Epilogue::Spilled Epilogue::make_room(LocalId local, llvm::Type* type, int points) {
@@ -114,7 +229,7 @@ void Epilogue::spill(const Spilled& spilled) {
 }
 
 /// `row` of the tile is the space's only one.
-void Epilogue::evaluate_row(std::span<const Spilled> spilled, std::span<const Stage> stages, llvm::Value* row) {
+void Epilogue::find_row(std::span<const Spilled> spilled, llvm::Value* row) {
   const int vectors = k_.space().vectors;
   for (const auto& [local, type, memory] : spilled) {
     for (int column = 0; column < vectors; ++column) {
@@ -122,7 +237,6 @@ void Epilogue::evaluate_row(std::span<const Spilled> spilled, std::span<const St
       k_.set_register(local, 0, column, k_.b.CreateLoad(type, k_.b.CreateInBoundsGEP(type, memory, point)));
     }
   }
-  k_.evaluate(stages);
 }
 
 }  // namespace lathe::emit

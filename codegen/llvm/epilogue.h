@@ -8,7 +8,8 @@
 namespace lathe::emit {
 
 /// What tiles do with the results of their reductions: at once, or where the schedule delays it, while the next tile
-/// sums.
+/// sums: a row at a time, and what it divides together with the row after that. A core sees so far ahead only that a
+/// chain of a root, a division and a store would hold up the sum.
 class Epilogue {
  public:
   Epilogue(KernelEmitter& kernel, const Schedule& schedule);
@@ -27,13 +28,26 @@ class Epilogue {
     llvm::AllocaInst* memory;
   };
 
+  /// A stage in two halves: what it divides waits for the second one, for which the first works out `between`, and
+  /// where `accesses` land.
+  struct Halves {
+    loop::Stage first;
+    loop::Stage second;
+    std::vector<loop::ExprId> between;
+    std::vector<loop::ExprId> accesses;
+  };
+  std::optional<Halves> split(const loop::Stage& stage, std::span<const loop::AxisId> axes);
+
   void begin_delaying();
   void delay();
-  void evaluate_delayed(llvm::Value* row);
-  llvm::Value* is_delayed();
+  void next_row(llvm::Value* row);
+  void first_half(llvm::Value* row);
+  void second_half();
+  llvm::Value* between_at(std::size_t number, int column);
+  llvm::Value* no_place();
   Spilled make_room(loop::LocalId local, llvm::Type* type, int points);
   void spill(const Spilled& spilled);
-  void evaluate_row(std::span<const Spilled> spilled, std::span<const loop::Stage> stages, llvm::Value* row);
+  void find_row(std::span<const Spilled> spilled, llvm::Value* row);
 
   KernelEmitter& k_;
   const Schedule& schedule_;
@@ -43,6 +57,10 @@ class Epilogue {
   std::vector<std::pair<loop::AxisId, llvm::AllocaInst*>> indices_;
   std::vector<Spilled> results_;
   Space tile_;  // all are alike
+  // Of a row whose second half is still to come, if there are halves.
+  std::optional<Halves> halves_;
+  std::vector<std::pair<llvm::Type*, llvm::AllocaInst*>> between_;  // vectors of each
+  std::vector<llvm::AllocaInst*> places_;                           // of each access; the first is null if no row waits
 };
 
 }  // namespace lathe::emit

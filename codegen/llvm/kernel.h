@@ -172,6 +172,16 @@ class KernelEmitter : public FunctionEmitter {
     return registers_.at({local, row, column});
   }
 
+  /// A value at a point of the space, counted in row-major order, always as a vector.
+  llvm::Value* vector_at(int point, loop::ExprId id);
+  /// Lets `made` be the value there.
+  void assume_at(int point, loop::ExprId id, llvm::Value* made);
+  /// Where an access lands at the space's first point, and lets it land there.
+  llvm::Value* pointer_to(loop::ExprId access) { return first_element(access, accesses_.flat(access)); }
+  void assume_pointer(loop::ExprId access, llvm::Value* pointer) {
+    remember({access, -1, -1, Form::pointer}, pointer, false);
+  }
+
   llvm::Value* tensor(loop::TensorId id);
 
  protected:

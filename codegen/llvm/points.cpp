@@ -41,7 +41,8 @@ std::vector<ExprId> KernelEmitter::vector_parts(const Stage& stage) {
     const ExprNode& node = pool().node(*id);
     // What an address is made of, and what a failing check reports, is computed where that is needed.
     const bool opaque = std::holds_alternative<Load>(node) || std::holds_alternative<Local>(node) ||
-                        std::holds_alternative<Check>(node) || pool().dtype(*id) == i64 || find_packed(*id);
+                        std::holds_alternative<Check>(node) || pool().dtype(*id) == i64 || find_packed(*id) ||
+                        known(key(*id, Form::value));
     if (opaque || !needed.contains(*id)) continue;
     const std::vector<ExprId> operands = pool().operands(*id);
     needed.insert(operands.begin(), operands.end());
@@ -53,6 +54,19 @@ std::vector<ExprId> KernelEmitter::vector_parts(const Stage& stage) {
 void KernelEmitter::go_to(int point) {
   row_ = point / space_.vectors;
   column_ = point % space_.vectors;
+}
+
+llvm::Value* KernelEmitter::vector_at(int point, ExprId id) {
+  go_to(point);
+  llvm::Value* made = vector(id);
+  row_ = column_ = 0;
+  return made;
+}
+
+void KernelEmitter::assume_at(int point, ExprId id, llvm::Value* made) {
+  go_to(point);
+  remember(key(id, Form::value), made, false);
+  row_ = column_ = 0;
 }
 
 /// Takes `values` to the points from number `first` on.

@@ -213,7 +213,8 @@ Carried KernelEmitter::across_columns(const Reduce& reduce, DType dtype, int row
     if (dtype == boolean) made = b.CreateZExt(made, type);
     b.CreateAlignedStore(made, at(lane, point), llvm::Align(size_of(dtype)));
   };
-  loop(number(0), number(std::int64_t{lanes} * points), 1, [&](llvm::Value* place) { write(number(0), place, neutral); });
+  loop(number(0), number(std::int64_t{lanes} * points), 1,
+       [&](llvm::Value* place) { write(number(0), place, neutral); });
   nest(reduce.axes, [&] {
     llvm::Value* index = reduce.axes.empty() ? number(0) : axes_.at(reduce.axes.back());
     llvm::Value* lane = b.CreateAnd(index, number(lanes - 1));

@@ -317,6 +317,49 @@ TEST_CASE("an epilogue that reads a matrix or is long runs once for each tile, w
   }
 }
 
+TEST_CASE("what an epilogue divides may wait for the row after") {
+  enum class Update { adam, alone, scaled, nested, reads_moment, reads_index };
+  for (const DType dtype : {f32, f64}) {
+    for (const Update update :
+         {Update::adam, Update::alone, Update::scaled, Update::nested, Update::reads_moment, Update::reads_index}) {
+      CAPTURE(static_cast<int>(update));
+      Builder b;
+      const Dim n = dim("n");
+      const TensorId x = b.input(u8, {n, 48});
+      const TensorId dh = b.input(dtype, {2, n, 64});
+      const TensorId rows = b.input(dtype, {48});
+      const TensorId columns = b.input(dtype, {64});
+      const TensorId rate = b.input(dtype, {});
+      const TensorId w = b.variable(dtype, {2, 48, 64});
+      const TensorId m = b.variable(dtype, {2, 48, 64});
+      const TensorId v = b.variable(dtype, {2, 48, 64});
+      const Index p = b.outer(2, "p");
+      const Index i = b.outer(48, "i");
+      const Index j = b.outer(64, "j");
+      const Index k = b.axis(n, "k");
+      const LocalId sum = b.local(dtype);
+      b.stage().yield(b.contract({k}, cast(dtype, b.load(x, {k, i})) * 0.25, b.load(dh, {p, k, j})), sum);
+      const Expr g = b.read(sum);
+      const Expr old_m = b.load(m, {p, i, j});
+      const Expr old_v = b.load(v, {p, i, j});
+      const Expr new_m = old_m + (g - old_m) * 0.125;
+      const Expr new_v = old_v + (g * g - old_v) * 0.25;
+      Expr step = b.load(rate, {}) * new_m / (sqrt(new_v) + 0.5);
+      if (update == Update::scaled) step = step * b.load(rows, {i}) + b.load(columns, {j});
+      if (update == Update::nested) step = step / (g * g / (new_v + 2.0) + 1.0);
+      if (update == Update::reads_moment) step = step + old_m;
+      if (update == Update::reads_index) step = step * cast(dtype, Expr(i));
+      b.stage();
+      if (update != Update::alone) b.yield(new_m, m, {p, i, j}).yield(new_v, v, {p, i, j});
+      b.yield(b.load(w, {p, i, j}) - step, w, {p, i, j});
+      b.finish_kernel();
+      const auto& kernel = std::get<Kernel>(b.program.steps.front());
+      CHECK(schedule(b.program, kernel, machine_model(InstructionSet::avx512)).delays);
+      check_against_interpreter(b.program, {.symbols = {{0}, {1}, {5}, {256}, {600}, {4097}}, .portable = false});
+    }
+  }
+}
+
 TEST_CASE("an epilogue does not wait where tiles differ, or where sums read what it stores") {
   const auto delays = [](std::int64_t rows, std::int64_t columns, bool reads_state) {
     Builder b;
