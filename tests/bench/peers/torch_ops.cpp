@@ -5,8 +5,8 @@
 
 #include <torch/version.h>
 
-#include "torch.h"
 #include "environment.h"
+#include "torch.h"
 #include "torch_support.h"
 
 namespace lathe::bench::torch_peer {
