@@ -11,7 +11,8 @@ namespace lathe::emit {
 
 using namespace loop;  // the expression vocabulary is used throughout
 
-/// Emits one node; operands come through value() and so are shared.
+/// Emits one node; operands come through value() and so are shared. Their order is not left to whatever compiles this:
+/// a condition that comes first occupies a register for as long as what it chooses from takes.
 struct KernelEmitter::Evaluate {
   KernelEmitter& k;
   ExprId id;
@@ -38,10 +39,19 @@ struct KernelEmitter::Evaluate {
   llvm::Value* operator()(const Binary& e) const {
     const bool divides = e.op == BinaryOp::floor_div || e.op == BinaryOp::mod;
     const bool index = divides && dtype == i64 && k.accesses_.non_negative(e.a) && k.accesses_.non_negative(e.b);
-    return k.arithmetic_.binary(e.op, type_of(e.a), in(e.a), in(e.b), index);
+    llvm::Value* second = in(e.b);
+    return k.arithmetic_.binary(e.op, type_of(e.a), in(e.a), second, index);
   }
-  llvm::Value* operator()(const Select& e) const { return k.b.CreateSelect(k.value(e.condition), in(e.a), in(e.b)); }
-  llvm::Value* operator()(const Fma& e) const { return k.arithmetic_.fma(dtype, in(e.a), in(e.b), in(e.c)); }
+  llvm::Value* operator()(const Select& e) const {
+    llvm::Value* otherwise = in(e.b);
+    llvm::Value* then = in(e.a);
+    return k.b.CreateSelect(k.value(e.condition), then, otherwise);
+  }
+  llvm::Value* operator()(const Fma& e) const {
+    llvm::Value* summand = in(e.c);
+    llvm::Value* factor = in(e.b);
+    return k.arithmetic_.fma(dtype, in(e.a), factor, summand);
+  }
   llvm::Value* operator()(const Cast& e) const { return k.arithmetic_.cast(type_of(e.a), e.to, in(e.a)); }
   llvm::Value* operator()(const Bitcast& e) const { return k.arithmetic_.bitcast(e.to, in(e.a)); }
   llvm::Value* operator()(const Lookup&) const { return k.lookup(id); }
