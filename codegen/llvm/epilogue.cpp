@@ -1,6 +1,7 @@
 #include <lathe/codegen/llvm/epilogue.h>
 
 #include <algorithm>
+#include <map>
 
 namespace lathe::emit {
 
@@ -56,22 +57,29 @@ void Epilogue::begin_delaying() {
   std::vector<AxisId> axes = schedule_.batch;
   axes.push_back(*schedule_.row);
   axes.push_back(*schedule_.column);
-  for (const AxisId axis : axes) {
-    indices_.emplace_back(axis, k_.stack_array(k_.module.i64_type(), 1, "delayed_index"));
-  }
   is_delayed_ = k_.stack_array(k_.b.getInt1Ty(), 1, "is_delayed");
   k_.in_entry([&] { return k_.b.CreateStore(k_.b.getFalse(), is_delayed_); });
   if (schedule_.stages.size() == 2) halves_ = split(schedule_.stages.back(), axes);
-  if (halves_) {
+  if (!halves_) {
+    for (const AxisId axis : axes) {
+      indices_.emplace_back(axis, k_.stack_array(k_.module.i64_type(), 1, "delayed_index"));
+    }
+  } else {
     for (const ExprId id : halves_->between) {
       llvm::Type* element = k_.module.type(k_.pool().dtype(id));
       auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(schedule_.width));
       between_.emplace_back(type, k_.stack_array(type, static_cast<std::uint64_t>(tile.vectors), "between"));
     }
-    for (std::size_t i = 0; i < halves_->accesses.size(); ++i) {
-      places_.push_back(k_.stack_array(k_.module.pointer_type(), 1, "place"));
-    }
-    k_.in_entry([&] { return k_.b.CreateStore(no_place(), places_.front()); });
+    const auto places = [&](const std::vector<ExprId>& accesses) {
+      std::vector<llvm::AllocaInst*> made;
+      for (std::size_t i = 0; i < accesses.size(); ++i) {
+        made.push_back(k_.stack_array(k_.module.pointer_type(), 1, "place"));
+      }
+      return made;
+    };
+    tile_places_ = places(halves_->first_accesses);
+    row_places_ = places(halves_->second_accesses);
+    k_.in_entry([&] { return k_.b.CreateStore(no_place(), row_places_.front()); });
   }
   k_.interrupt_sums(tile.rows, [this](llvm::Value* row) {
     tile_ = k_.space();
@@ -94,47 +102,72 @@ std::optional<Epilogue::Halves> Epilogue::split(const Stage& stage, std::span<co
   const auto add = [](std::vector<ExprId>& list, ExprId id) {
     if (std::find(list.begin(), list.end(), id) == list.end()) list.push_back(id);
   };
-  Halves out{{stage.inner, {}}, {stage.inner, {}}, {}, {}};
-  std::vector<TensorId> stored;  // by the first half
+  Halves out{{stage.inner, {}}, {stage.inner, {}}, {}, {}, {}};
   for (const Yield& yield : stage.yields) {
-    const auto* to = std::get_if<ToTensor>(&yield.destination);
-    if (!to) return std::nullopt;
-    if (has_division(yield.value)) {
-      out.second.yields.push_back(yield);
-      add(out.accesses, accesses.target(yield));
-    } else {
-      out.first.yields.push_back(yield);
-      stored.push_back(to->tensor);
-    }
+    if (!std::holds_alternative<ToTensor>(yield.destination)) return std::nullopt;
+    (has_division(yield.value) ? out.second : out.first).yields.push_back(yield);
   }
   if (out.second.yields.empty()) return std::nullopt;
-
-  std::vector<ExprId> left = values_of({&out.second, 1});
-  while (!left.empty()) {
-    const ExprId id = left.back();
-    left.pop_back();
-    const ExprNode& node = pool.node(id);
-    if (std::holds_alternative<Check>(node) || std::holds_alternative<Local>(node)) return std::nullopt;
-    if (std::holds_alternative<AxisIndex>(node)) return std::nullopt;
-    if (const auto* load = std::get_if<Load>(&node)) {
-      if (std::find(stored.begin(), stored.end(), load->tensor) != stored.end()) return std::nullopt;
-      if (accesses.varies(id, axes)) add(out.accesses, id);
-      continue;
-    }
+  for (const ExprId id : post_order(pool, values_of({&out.second, 1}))) {
+    if (!divides(id)) continue;
     for (const ExprId operand : pool.operands(id)) {
-      const bool cut = divides(id) && !has_division(operand) && accesses.varies(operand, *schedule_.column);
-      cut ? add(out.between, operand) : left.push_back(operand);
+      if (!has_division(operand) && accesses.varies(operand, *schedule_.column)) add(out.between, operand);
     }
   }
-  const bool whole = std::all_of(out.accesses.begin(), out.accesses.end(), [&](ExprId access) {
-    const std::optional<Dim> step = accesses.step(access, *schedule_.column);
-    return step == Dim(0) || step == Dim(1);
-  });
-  return whole ? std::optional(out) : std::nullopt;
+
+  std::vector<ExprId> early = values_of({&out.first, 1});
+  std::vector<ExprId> late = values_of({&out.second, 1});
+  early.insert(early.end(), out.between.begin(), out.between.end());
+  for (const Yield& yield : out.first.yields) early.push_back(accesses.target(yield));
+  for (const Yield& yield : out.second.yields) late.push_back(accesses.target(yield));
+  const auto first = accesses_of(early, {}, axes);
+  const auto second = accesses_of(late, out.between, axes);
+  if (!first || !second) return std::nullopt;
+  // What the second half reads is as it was before the first half's stores.
+  for (const Yield& yield : out.first.yields) {
+    const TensorId stored = std::get<ToTensor>(yield.destination).tensor;
+    const bool read = std::any_of(second->begin(), second->end(),
+                                  [&](ExprId access) { return std::get<Load>(pool.node(access)).tensor == stored; });
+    if (read) return std::nullopt;
+  }
+  out.first_accesses = *first;
+  out.second_accesses = *second;
+  for (const ExprId access : *second) add(out.first_accesses, access);  // the first half finds their places
+  return out;
+}
+
+/// The accesses that move along `axes` among what `roots` are made of, what is `known` left out. Nothing if anything
+/// else moves, if lanes are no neighbours, or rows not the same distance apart.
+std::optional<std::vector<ExprId>> Epilogue::accesses_of(std::vector<ExprId> roots, std::span<const ExprId> known,
+                                                         std::span<const AxisId> axes) {
+  Accesses& accesses = k_.accesses();
+  std::vector<ExprId> out;
+  while (!roots.empty()) {
+    const ExprId id = roots.back();
+    roots.pop_back();
+    if (std::find(known.begin(), known.end(), id) != known.end()) continue;
+    const ExprNode& node = k_.pool().node(id);
+    const bool waits = !known.empty() && std::holds_alternative<Local>(node);  // a register, by then another row's
+    if (waits || std::holds_alternative<Check>(node) || std::holds_alternative<AxisIndex>(node)) return std::nullopt;
+    if (!std::holds_alternative<Load>(node)) {
+      const std::vector<ExprId> operands = k_.pool().operands(id);
+      roots.insert(roots.end(), operands.begin(), operands.end());
+      continue;
+    }
+    if (!accesses.varies(id, axes) || std::find(out.begin(), out.end(), id) != out.end()) continue;
+    const std::optional<Dim> column = accesses.step(id, *schedule_.column);
+    const std::optional<Dim> row = accesses.step(id, *schedule_.row);
+    if (!row || !row->is_constant() || (column != Dim(0) && column != Dim(1))) return std::nullopt;
+    out.push_back(id);
+  }
+  return out;
 }
 
 void Epilogue::delay() {
   for (const Spilled& result : results_) spill(result);
+  for (std::size_t i = 0; i < tile_places_.size(); ++i) {
+    k_.b.CreateStore(k_.pointer_to(halves_->first_accesses[i]), tile_places_[i]);
+  }
   for (const auto& [axis, memory] : indices_) k_.b.CreateStore(k_.bound(axis), memory);
   k_.b.CreateStore(k_.b.getTrue(), is_delayed_);
 }
@@ -146,62 +179,67 @@ void Epilogue::finish() {
 }
 
 void Epilogue::next_row(llvm::Value* row) {
-  if (halves_) second_half();
+  Space one = tile_;
+  one.rows = 1;
+  if (halves_) {
+    llvm::Value* place = k_.b.CreateLoad(k_.module.pointer_type(), row_places_.front());
+    k_.when(k_.b.CreateIsNotNull(place), {}, [&] {
+      k_.elsewhere(one, [&] { second_half(place); });
+      k_.b.CreateStore(no_place(), row_places_.front());
+      return Carried{};
+    });
+  }
   llvm::Value* is_delayed = k_.b.CreateLoad(k_.b.getInt1Ty(), is_delayed_);
   k_.when(is_delayed, {}, [&] {
-    first_half(row);
+    k_.elsewhere(one, [&] { halves_ ? first_half(row) : whole_row(row); });
     k_.b.CreateStore(k_.b.CreateICmpNE(row, k_.number(tile_.rows - 1)), is_delayed_);
     return Carried{};
   });
 }
 
-/// All of a row where there are no halves.
-void Epilogue::first_half(llvm::Value* row) {
-  Space one = tile_;
-  one.rows = 1;
-  k_.elsewhere(one, [&] {
-    for (const auto& [axis, memory] : indices_) {
-      llvm::Value* index = k_.b.CreateLoad(k_.module.i64_type(), memory);
-      k_.bind(axis, axis == *schedule_.row ? k_.b.CreateNSWAdd(index, row) : index);
-    }
-    find_row(results_, row);
-    if (!halves_) {
-      k_.evaluate(std::span(schedule_.stages).subspan(1));
-      return;
-    }
-    for (std::size_t i = 0; i < between_.size(); ++i) {
-      for (int column = 0; column < tile_.vectors; ++column) {
-        k_.b.CreateStore(k_.vector_at(column, halves_->between[i]), between_at(i, column));
-      }
-    }
-    for (std::size_t i = 0; i < places_.size(); ++i) {
-      k_.b.CreateStore(k_.pointer_to(halves_->accesses[i]), places_[i]);
-    }
-    k_.evaluate({&halves_->first, 1});
-  });
+void Epilogue::whole_row(llvm::Value* row) {
+  for (const auto& [axis, memory] : indices_) {
+    llvm::Value* index = k_.b.CreateLoad(k_.module.i64_type(), memory);
+    k_.bind(axis, axis == *schedule_.row ? k_.b.CreateNSWAdd(index, row) : index);
+  }
+  find_row(results_, row);
+  k_.evaluate(std::span(schedule_.stages).subspan(1));
 }
 
-void Epilogue::second_half() {
-  llvm::Value* first = k_.b.CreateLoad(k_.module.pointer_type(), places_.front());
-  k_.when(k_.b.CreateIsNotNull(first), {}, [&] {
-    Space one = tile_;
-    one.rows = 1;
-    k_.elsewhere(one, [&] {
-      for (std::size_t i = 0; i < places_.size(); ++i) {
-        llvm::Value* place = i == 0 ? first : k_.b.CreateLoad(k_.module.pointer_type(), places_[i]);
-        k_.assume_pointer(halves_->accesses[i], place);
-      }
-      for (std::size_t i = 0; i < between_.size(); ++i) {
-        for (int column = 0; column < tile_.vectors; ++column) {
-          llvm::Value* made = k_.b.CreateLoad(between_[i].first, between_at(i, column));
-          k_.assume_at(column, halves_->between[i], made);
-        }
-      }
-      k_.evaluate({&halves_->second, 1});
-      k_.b.CreateStore(no_place(), places_.front());
-    });
-    return Carried{};
-  });
+void Epilogue::first_half(llvm::Value* row) {
+  find_row(results_, row);
+  std::map<ExprId, llvm::Value*> places;
+  for (std::size_t i = 0; i < tile_places_.size(); ++i) {
+    const ExprId access = halves_->first_accesses[i];
+    llvm::Value* step = k_.number(k_.accesses().step(access, *schedule_.row)->constant());
+    llvm::Type* element = k_.module.memory_type(k_.pool().dtype(access));
+    llvm::Value* first = k_.b.CreateLoad(k_.module.pointer_type(), tile_places_[i]);
+    places[access] = k_.b.CreateGEP(element, first, k_.b.CreateNSWMul(row, step));
+    k_.assume_pointer(access, places[access]);
+  }
+  for (std::size_t i = 0; i < between_.size(); ++i) {
+    for (int column = 0; column < tile_.vectors; ++column) {
+      k_.b.CreateStore(k_.vector_at(column, halves_->between[i]), between_at(i, column));
+    }
+  }
+  for (std::size_t i = 0; i < row_places_.size(); ++i) {
+    k_.b.CreateStore(places.at(halves_->second_accesses[i]), row_places_[i]);
+  }
+  k_.evaluate({&halves_->first, 1});
+}
+
+void Epilogue::second_half(llvm::Value* place) {
+  for (std::size_t i = 0; i < row_places_.size(); ++i) {
+    llvm::Value* pointer = i == 0 ? place : k_.b.CreateLoad(k_.module.pointer_type(), row_places_[i]);
+    k_.assume_pointer(halves_->second_accesses[i], pointer);
+  }
+  for (std::size_t i = 0; i < between_.size(); ++i) {
+    for (int column = 0; column < tile_.vectors; ++column) {
+      llvm::Value* made = k_.b.CreateLoad(between_[i].first, between_at(i, column));
+      k_.assume_at(column, halves_->between[i], made);
+    }
+  }
+  k_.evaluate({&halves_->second, 1});
 }
 
 llvm::Value* Epilogue::between_at(std::size_t number, int column) {

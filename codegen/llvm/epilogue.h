@@ -28,21 +28,26 @@ class Epilogue {
     llvm::AllocaInst* memory;
   };
 
-  /// A stage in two halves: what it divides waits for the second one, for which the first works out `between`, and
-  /// where `accesses` land.
+  /// A stage in two halves: what it divides waits for the second one, for which the first works out `between`. All that
+  /// depends on where a row is are the places of these accesses.
   struct Halves {
     loop::Stage first;
     loop::Stage second;
     std::vector<loop::ExprId> between;
-    std::vector<loop::ExprId> accesses;
+    std::vector<loop::ExprId> first_accesses;
+    std::vector<loop::ExprId> second_accesses;
   };
   std::optional<Halves> split(const loop::Stage& stage, std::span<const loop::AxisId> axes);
+  std::optional<std::vector<loop::ExprId>> accesses_of(std::vector<loop::ExprId> roots,
+                                                       std::span<const loop::ExprId> known,
+                                                       std::span<const loop::AxisId> axes);
 
   void begin_delaying();
   void delay();
   void next_row(llvm::Value* row);
+  void whole_row(llvm::Value* row);
   void first_half(llvm::Value* row);
-  void second_half();
+  void second_half(llvm::Value* place);
   llvm::Value* between_at(std::size_t number, int column);
   llvm::Value* no_place();
   Spilled make_room(loop::LocalId local, llvm::Type* type, int points);
@@ -60,7 +65,8 @@ class Epilogue {
   // Of a row whose second half is still to come, if there are halves.
   std::optional<Halves> halves_;
   std::vector<std::pair<llvm::Type*, llvm::AllocaInst*>> between_;  // vectors of each
-  std::vector<llvm::AllocaInst*> places_;                           // of each access; the first is null if no row waits
+  std::vector<llvm::AllocaInst*> tile_places_;                      // of each first access, for the tile's first row
+  std::vector<llvm::AllocaInst*> row_places_;  // of each second access; the first is null if no row waits
 };
 
 }  // namespace lathe::emit
