@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include <lathe/codegen/memory_plan.h>
 #include <lathe/graph/error.h>
 
 namespace lathe {
@@ -178,6 +179,13 @@ bool Accesses::contiguous(ExprId id, AxisId axis) {
     if (!std::holds_alternative<Load>(pool().node(part))) return true;
     const std::optional<Dim> step = this->step(part, axis);
     return step && (*step == Dim(0) || *step == Dim(1));
+  });
+}
+
+bool Accesses::is_read(TensorId tensor, std::span<const ExprId> loads) const {
+  return std::any_of(loads.begin(), loads.end(), [&](ExprId load) {
+    const TensorId read = std::get<Load>(program_.pool->node(load)).tensor;
+    return read == tensor || share_memory(program_.tensor(read), program_.tensor(tensor));
   });
 }
 

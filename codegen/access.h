@@ -37,6 +37,9 @@ class Accesses {
   /// Whether neighbours along `axis` are neighbours in memory, or the same, wherever `id` loads something.
   bool contiguous(loop::ExprId id, loop::AxisId axis);
 
+  /// Whether any of `loads` reads the memory that `tensor` lies in.
+  bool is_read(loop::TensorId tensor, std::span<const loop::ExprId> loads) const;
+
   /// The Load or Local that reads what `yield` writes.
   loop::ExprId target(const loop::Yield& yield);
 

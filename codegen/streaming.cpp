@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include <lathe/codegen/memory_plan.h>
 #include <lathe/codegen/schedule.h>
 
 namespace lathe {
@@ -10,15 +9,6 @@ namespace lathe {
 using namespace loop;  // the expression vocabulary is used throughout
 
 namespace {
-
-/// Whether any of `loads` reads the memory that `id` lies in.
-bool is_read(const Accesses& accesses, std::span<const ExprId> loads, TensorId id) {
-  const Program& program = accesses.program();
-  return std::any_of(loads.begin(), loads.end(), [&](ExprId load) {
-    const TensorId read = std::get<Load>(program.pool->node(load)).tensor;
-    return read == id || share_memory(program.tensor(read), program.tensor(id));
-  });
-}
 
 /// Whether vectors along `axis` that begin at a multiple of a line's elements are lines of memory.
 bool writes_lines(Accesses& accesses, ExprId target, AxisId axis) {
@@ -46,7 +36,7 @@ std::vector<TensorId> choose_streamed(Accesses& accesses, std::span<const Stage>
     for (const Yield& yield : stage.yields) {
       const auto* to = std::get_if<ToTensor>(&yield.destination);
       if (!to || accesses.program().tensor(to->tensor).role == Role::variable) continue;
-      if (is_read(accesses, loads, to->tensor) || !writes_lines(accesses, accesses.target(yield), along)) continue;
+      if (accesses.is_read(to->tensor, loads) || !writes_lines(accesses, accesses.target(yield), along)) continue;
       out.push_back(to->tensor);
     }
   }

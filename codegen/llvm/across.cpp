@@ -1,13 +1,11 @@
 // Kernel functions: few elements of each row, in vectors that run across rows.
-#include <algorithm>
-
 #include <lathe/codegen/llvm/kernel.h>
 
 namespace lathe::emit {
 
 using namespace loop;  // the expression vocabulary is used throughout
 
-/// The result of at most as many elements as there are lanes. Lanes without an element would change nothing.
+/// The result of at most as many elements as there are lanes.
 llvm::Value* KernelEmitter::few_across(const Reduce& reduce, DType dtype, int length) {
   constexpr int enough_operations = 2;  // for a loop, which is less code
   llvm::Value* neutral = splat(arithmetic_.neutral(reduce.op, dtype));
@@ -26,13 +24,7 @@ llvm::Value* KernelEmitter::few_across(const Reduce& reduce, DType dtype, int le
       close_scope();
     }
   }
-  for (int half = reduce_lanes(dtype) / 2; half >= 1; half /= 2) {
-    for (int lane = half; lane < std::min(2 * half, static_cast<int>(lanes.size())); ++lane) {
-      llvm::Value*& into = lanes[static_cast<std::size_t>(lane - half)];
-      into = arithmetic_.combine(reduce.op, dtype, into, lanes[static_cast<std::size_t>(lane)]);
-    }
-  }
-  return lanes.front();
+  return fold_vectors(reduce, dtype, lanes);
 }
 
 /// Whether what `yield` stores at the indices of `axis` are neighbours in memory, but not what it stores of each row.

@@ -125,10 +125,7 @@ std::optional<Epilogue::Halves> Epilogue::split(const Stage& stage, std::span<co
   if (!first || !second) return std::nullopt;
   // What the second half reads is as it was before the first half's stores.
   for (const Yield& yield : out.first.yields) {
-    const TensorId stored = std::get<ToTensor>(yield.destination).tensor;
-    const bool read = std::any_of(second->begin(), second->end(),
-                                  [&](ExprId access) { return std::get<Load>(pool.node(access)).tensor == stored; });
-    if (read) return std::nullopt;
+    if (accesses.is_read(std::get<ToTensor>(yield.destination).tensor, *second)) return std::nullopt;
   }
   out.first_accesses = *first;
   out.second_accesses = *second;

@@ -313,6 +313,7 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* take_in(const loop::Reduce& reduce, DType dtype, llvm::Value* lanes);
   Carried with_guest(loop::AxisId axis, int width, int most_vectors, llvm::ArrayRef<llvm::Value*> initial,
                      NestBody body);
+  llvm::Value* fold_vectors(const loop::Reduce& reduce, DType dtype, Carried lanes);
   llvm::Value* fold_lanes(const loop::Reduce& reduce, DType dtype, llvm::Value* lanes);
 
   Accesses& accesses_;

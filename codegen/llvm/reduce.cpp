@@ -230,16 +230,21 @@ Carried KernelEmitter::across_columns(const Reduce& reduce, DType dtype, int row
   loop(number(0), number(points), 1, [&](llvm::Value* point) {
     Carried values;
     for (int lane = 0; lane < lanes; ++lane) values.push_back(read(number(lane), point));
-    for (std::size_t half = values.size() / 2; half >= 1; half /= 2) {
-      for (std::size_t lane = 0; lane < half; ++lane) {
-        values[lane] = arithmetic_.combine(reduce.op, dtype, values[lane], values[lane + half]);
-      }
-    }
-    write(number(0), point, values.front());
+    write(number(0), point, fold_vectors(reduce, dtype, values));
   });
   Carried results;
   for (int point = 0; point < points; ++point) results.push_back(read(number(0), number(point)));
   return results;
+}
+
+/// The result of lanes that each have a vector. Those without an element, at the end, would change nothing.
+llvm::Value* KernelEmitter::fold_vectors(const Reduce& reduce, DType dtype, Carried lanes) {
+  for (std::size_t half = static_cast<std::size_t>(reduce_lanes(dtype)) / 2; half >= 1; half /= 2) {
+    for (std::size_t lane = half; lane < std::min(2 * half, lanes.size()); ++lane) {
+      lanes[lane - half] = arithmetic_.combine(reduce.op, dtype, lanes[lane - half], lanes[lane]);
+    }
+  }
+  return lanes.front();
 }
 
 llvm::Value* KernelEmitter::no_lanes(const Reduce& reduce, DType dtype) {

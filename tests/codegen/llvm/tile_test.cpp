@@ -360,6 +360,33 @@ TEST_CASE("what an epilogue divides may wait for the row after") {
   }
 }
 
+TEST_CASE("what is divided does not wait where the first half stores in the place of what it reads") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, 48});
+  const TensorId dh = b.input(f32, {n, 64});
+  const TensorId before = b.input(f32, {48, 64});
+  const TensorId old = b.arena(f32, {48, 64});
+  const TensorId made = b.arena(f32, {48, 64});
+  b.program.tensors.at(static_cast<std::size_t>(made)).arena_offset_bytes = b.program.tensor(old).arena_offset_bytes;
+  const TensorId out = b.output(f32, {48, 64});
+  const Index r = b.outer(48, "r");
+  const Index c = b.outer(64, "c");
+  b.stage().yield(b.load(before, {r, c}) * 2.0, old, {r, c});
+  b.finish_kernel();
+  const Index i = b.outer(48, "i");
+  const Index j = b.outer(64, "j");
+  const Index k = b.axis(n, "k");
+  const LocalId sum = b.local(f32);
+  b.stage().yield(b.contract({k}, b.load(x, {k, i}), b.load(dh, {k, j})), sum);
+  const Expr step = b.read(sum) / (b.load(old, {i, j}) * b.load(old, {i, j}) + 1.0);
+  b.stage().yield(b.read(sum) * 3.0, made, {i, j}).yield(step + b.load(old, {i, j}), out, {i, j});
+  b.finish_kernel();
+  const auto& kernel = std::get<Kernel>(b.program.steps.back());
+  CHECK(schedule(b.program, kernel, machine_model(InstructionSet::avx512)).delays);
+  check_against_interpreter(b.program, {.symbols = {{1}, {5}, {256}}, .portable = false});
+}
+
 TEST_CASE("an epilogue does not wait where tiles differ, or where sums read what it stores") {
   const auto delays = [](std::int64_t rows, std::int64_t columns, bool reads_state) {
     Builder b;
