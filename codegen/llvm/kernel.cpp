@@ -97,10 +97,10 @@ void KernelEmitter::find_coefficients(std::span<const Stage> stages) {
 llvm::Value* KernelEmitter::from_memory(ExprId id, llvm::Constant* vector) {
   llvm::GlobalVariable*& memory = coefficient_memory_[{id, space_.width}];
   if (!memory) {
-    memory = new llvm::GlobalVariable(module.module, vector->getType(), false, llvm::GlobalValue::InternalLinkage,
+    memory = new llvm::GlobalVariable(module.module, vector->getType(), false, llvm::GlobalValue::PrivateLinkage,
                                       vector, "coefficient");
     // Which it does not: programs have this section closed to writing before they start.
-    if (module.standalone) memory->setSection(".data.rel.ro.lathe");
+    if (module.standalone) memory->setSection(coefficient_section);
   }
   return b.CreateLoad(vector->getType(), memory);
 }

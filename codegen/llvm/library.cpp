@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <llvm/ADT/DenseMap.h>
+#include <llvm/ADT/STLExtras.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Linker/Linker.h>
 #include <llvm/Object/ArchiveWriter.h>
@@ -56,6 +58,18 @@ void add_program(llvm::Module& into, const LibraryFunction& function, const Vari
   ensure(!failed, "a program's module cannot be linked into its library's");
 }
 
+/// Leaves one of each coefficient: programs of a library have many in common.
+void share_coefficients(llvm::Module& module) {
+  llvm::DenseMap<llvm::Constant*, llvm::GlobalVariable*> kept;
+  for (llvm::GlobalVariable& memory : llvm::make_early_inc_range(module.globals())) {
+    if (memory.getSection() != coefficient_section) continue;
+    const auto [at, is_first] = kept.try_emplace(memory.getInitializer(), &memory);
+    if (is_first) continue;
+    memory.replaceAllUsesWith(at->second);
+    memory.eraseFromParent();
+  }
+}
+
 /// Hides what only the object itself calls.
 void internalize(llvm::Module& module, const LibrarySpec& library, std::span<const Variant> variants) {
   for (const LibraryFunction& function : library.functions) {
@@ -91,6 +105,7 @@ LibraryObject compile_library(const LibrarySpec& library, const std::vector<AotT
     Target target = make_target(targets[i]);
     for (const LibraryFunction& function : library.functions) add_program(module, function, variants[i], target);
   }
+  share_coefficients(module);
   internalize(module, library, variants);
   std::string message;
   llvm::raw_string_ostream stream(message);

@@ -62,6 +62,8 @@ struct Part {
 
 /// Whether a constant tensor is part of the code. A larger one is reached through abi::Arguments::constants.
 bool is_embedded(const Tensor& constant);
+/// Where code that stands alone keeps its coefficients: see KernelEmitter::from_memory.
+inline constexpr const char* coefficient_section = ".data.rel.ro.lathe";
 /// What the linker looks for.
 inline constexpr const char* entry_symbol = "lathe_program";
 

@@ -3,6 +3,7 @@
 #include <cfenv>
 #include <cmath>
 #include <cstring>
+#include <sstream>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -65,6 +66,20 @@ int shell(const std::string& command) {
   return std::system(command.c_str());
 }
 
+/// The bytes that an object's section takes.
+int section_bytes(const std::filesystem::path& object, const std::string& section) {
+  const std::filesystem::path listing = object.string() + ".txt";
+  CHECK(shell(fmt::format("size -A -d '{}' > '{}'", object.string(), listing.string())) == 0);
+  std::istringstream lines(slurp(listing));
+  for (std::string name; lines >> name;) {
+    if (name != section) continue;
+    int bytes = 0;
+    lines >> bytes;
+    return bytes;
+  }
+  return 0;
+}
+
 }  // namespace
 
 TEST_CASE("training ahead of time gives the session's bits, for every x86 target, alone or together") {
@@ -108,6 +123,25 @@ int main() {
   const std::string strict = "-Wall -Wextra -Wpedantic -Werror";
   CHECK(shell(in + "cc -std=c11 " + strict + " program.c first.o second.a -o c_program && ./c_program") == 0);
   CHECK(shell(in + "c++ -std=c++11 " + strict + " program.cpp first.a second.o -o cpp_program && ./cpp_program") == 0);
+}
+
+TEST_CASE("functions of an object share their coefficients") {
+  Graph graph;
+  const Network network(graph);
+  const TemporaryFolder folder;
+  const auto coefficient_bytes = [&](const std::string& name, const std::vector<std::string>& functions) {
+    std::vector<aot::Function> all;
+    for (const std::string& function : functions) {
+      all.push_back({.name = function,
+                     .feeds = {network.x, network.labels},
+                     .fetches = {{"loss", network.loss}, {"probabilities", network.probabilities}}});
+    }
+    aot::compile(graph, all, {.name = name, .targets = {aot::Target::x86_64_v4}}).write(folder.path());
+    return section_bytes(folder.path() / (name + ".o"), ".data.rel.ro.lathe");
+  };
+  const int one = coefficient_bytes("one", {"evaluate"});
+  CHECK(one > 0);
+  CHECK(coefficient_bytes("two", {"evaluate", "judge"}) == one);
 }
 
 TEST_CASE("a check that fails says what, where and which, and leaves the state as it was") {
