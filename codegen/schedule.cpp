@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include <lathe/codegen/nest.h>
+#include <lathe/codegen/row_blocks.h>
 #include <lathe/codegen/slicing.h>
 #include <lathe/codegen/streaming.h>
 #include <lathe/graph/error.h>
@@ -19,14 +20,10 @@ namespace {
 
 /// A map's panel is long enough to make an item worth its bookkeeping, short enough to share out.
 constexpr std::int64_t map_panel = 2048;
-/// Row scratch of one block of rows should stay in the first-level cache.
-constexpr std::int64_t row_scratch_bytes = 32 * 1024;
 /// A panel is wide enough for what is loaded of the other operand to be used several times.
 constexpr int most_panel_vectors = 4;
 /// What is copied of a panel should leave room in the second-level cache.
 constexpr std::int64_t packed_bytes = 256 * 1024;
-/// The same for what every chunk copies whole.
-constexpr std::int64_t packed_whole_bytes = 32 * 1024;
 /// Lines this far apart share few places in the first-level cache, and hardly any prefetcher follows them.
 constexpr std::int64_t far_apart_bytes = 2048;
 /// In the time that the caches take for a byte; what moves far more than they hold is large in any case.
@@ -135,104 +132,6 @@ std::vector<int> rows_of_tiles(const Dim& rows, int most) {
     return rest == 0 ? std::vector{most} : std::vector{most, rest};
   }
   return most >= 4 ? std::vector{most, most / 2, 1} : std::vector{most, 1};
-}
-
-/// The bytes of scratch that a row takes.
-std::int64_t row_bytes(const Kernel& kernel) {
-  std::int64_t bytes = 1;
-  for (const LocalInfo& local : kernel.locals) {
-    const auto count = element_count(local.extents).as_constant();
-    ensure(count.has_value(), fmt::format("kernel '{}': row '{}' has no constant size", kernel.name, local.name));
-    bytes += *count * static_cast<std::int64_t>(size_of(local.dtype));
-  }
-  return bytes;
-}
-
-/// Whether a stage has no more points a row, and takes no more elements for each, than a vector has lanes.
-bool is_short(const Pool& pool, const Stage& stage, int lanes) {
-  std::int64_t points = 1;
-  for (const AxisId axis : stage.inner) {
-    const auto count = pool.axis(axis).extent.as_constant();
-    if (!count) return false;
-    points *= *count;
-  }
-  const Reduce* reduce = reduction(pool, stage);
-  if (reduce && reduce->op != ReduceOp::contract) {
-    const auto length = reduced_length(pool, *reduce);
-    if (!length || *length > lanes) return false;
-  }
-  return points > 0 && points <= lanes;
-}
-
-/// Whether all that a contraction reads of its rows is scratch: of that there are also rows beyond the last one.
-bool takes_scratch(Accesses& accesses, const Reduce& reduce, AxisId row) {
-  const std::vector<ExprId> loads = loads_of(accesses.pool(), {{reduce.a, reduce.b}});
-  return std::none_of(loads.begin(), loads.end(), [&](ExprId load) { return accesses.varies(load, row); });
-}
-
-/// Whether a contraction with few results a row can sum for a vector of rows: what runs along them is then packed.
-bool sums_across(Accesses& accesses, const Reduce& reduce, AxisId row, int lanes) {
-  if (reduce.axes.size() != 1 || accesses.varies(reduce.a, row) == accesses.varies(reduce.b, row)) return false;
-  const ExprId along = accesses.varies(reduce.a, row) ? reduce.a : reduce.b;
-  if (accesses.facts(along).reads_stored || !accesses.contiguous(along, reduce.axes.front())) return false;
-  const auto length = reduced_length(accesses.pool(), reduce);
-  const auto bytes = static_cast<std::int64_t>(size_of(accesses.pool().dtype(along)));
-  return length && *length * lanes * bytes <= packed_whole_bytes;
-}
-
-/// Whether a stage that is no contraction loads vectors across rows: it may gather one for all its points.
-bool loads_across(Accesses& accesses, const Stage& stage, AxisId row) {
-  std::vector<AxisId> points = stage.inner;
-  if (const Reduce* reduce = reduction(accesses.pool(), stage)) {
-    points.insert(points.end(), reduce->axes.begin(), reduce->axes.end());
-  }
-  const std::vector<ExprId> loads = loads_of(accesses.pool(), values_of({&stage, 1}));
-  return std::all_of(loads.begin(), loads.end(), [&](ExprId load) {
-    const std::optional<Dim> step = accesses.step(load, row);
-    return step == Dim(0) || step == Dim(1) || !accesses.varies(load, points);
-  });
-}
-
-/// How many rows short stages had better take as one vector, instead of a vector with idle lanes for each row: worth it
-/// for reductions, which else go from lane to lane. 0 if not all of the kernel is made for it.
-int rows_across(Accesses& accesses, const Kernel& kernel, AxisId row, const MachineModel& machine) {
-  if (!machine.masks) return 0;
-  const Pool& pool = accesses.pool();
-  const int lanes = vector_width(pool, values_of(kernel.stages));
-  const auto rows = pool.axis(row).extent.as_constant();
-  if ((rows && *rows < lanes) || row_bytes(kernel) * lanes > row_scratch_bytes) return 0;
-  bool reduces = false;
-  for (const Stage& stage : kernel.stages) {
-    const Reduce* reduce = reduction(pool, stage);
-    const bool contracts = reduce && reduce->op == ReduceOp::contract;
-    bool suits = true;
-    if (!is_short(pool, stage, lanes)) {
-      suits = !reduce || (contracts && !stage.inner.empty() && takes_scratch(accesses, *reduce, row));
-    } else if (contracts) {
-      suits = sums_across(accesses, *reduce, row, lanes);
-    } else {
-      suits = loads_across(accesses, stage, row);
-      reduces |= reduce != nullptr;
-    }
-    if (!suits) return 0;
-  }
-  return reduces ? lanes : 0;
-}
-
-/// Rows that a row kernel's register tiles take at once; those are what blocks of rows are for, unless short stages run
-/// across rows.
-int rows_at_once(const Pool& pool, const Kernel& kernel, const Dim& rows, int across, const MachineModel& machine) {
-  int most = 1;
-  for (const Stage& stage : kernel.stages) {
-    const Reduce* reduce = reduction(pool, stage);
-    if (!reduce || reduce->op != ReduceOp::contract || stage.inner.empty()) continue;
-    if (across > 0 && is_short(pool, stage, across)) continue;
-    const DType dtype = pool.dtype(reduce->a);
-    const Tile tile = choose_tile(rows, pool.axis(stage.inner.back()).extent, reduce_lanes(dtype),
-                                  static_cast<int>(size_of(dtype)), machine);
-    most = std::max(most, tile.rows);
-  }
-  return static_cast<int>(std::clamp<std::int64_t>(row_scratch_bytes / row_bytes(kernel), 1, most));
 }
 
 /// The operand of `reduce` to copy: it runs along the columns, is the same for all rows, and its lines are hard to

@@ -3,6 +3,7 @@
 
 #include <lathe/codegen/llvm/kernel.h>
 #include <lathe/codegen/nest.h>
+#include <lathe/codegen/row_blocks.h>
 
 namespace lathe::emit {
 
@@ -202,7 +203,7 @@ class RowEmitter {
     std::span<const AxisId> outer = stage.inner;
     const Reduce* reduce = reduction(k_.pool(), stage);
     if (reduce && reduce->op == ReduceOp::contract) {
-      const ExprId along = k_.accesses().varies(reduce->a, *schedule_.row) ? reduce->a : reduce->b;
+      const ExprId along = operand_along(k_.accesses(), *reduce, *schedule_.row);
       k_.pack(*reduce, along, *schedule_.row, row, count, space.width, space.width);
       if (!outer.empty()) {
         space.row = outer.back();
