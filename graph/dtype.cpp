@@ -5,26 +5,17 @@
 namespace lathe {
 namespace {
 
-struct Traits {
-  std::string_view name;
-  std::size_t bytes;
-};
-
-constexpr std::array<Traits, 6> traits{{{"bool", 1}, {"u8", 1}, {"i32", 4}, {"i64", 8}, {"f32", 4}, {"f64", 8}}};
+constexpr std::array<std::string_view, 6> names{"bool", "u8", "i32", "i64", "f32", "f64"};
 
 }  // namespace
 
-std::size_t size_of(DType dtype) {
-  return traits[static_cast<std::size_t>(dtype)].bytes;
-}
-
 std::string_view to_string(DType dtype) {
-  return traits[static_cast<std::size_t>(dtype)].name;
+  return names[static_cast<std::size_t>(dtype)];
 }
 
 std::optional<DType> parse_dtype(std::string_view name) {
-  for (std::size_t i = 0; i < traits.size(); ++i) {
-    if (traits[i].name == name) return static_cast<DType>(i);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == name) return static_cast<DType>(i);
   }
   return std::nullopt;
 }

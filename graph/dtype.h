@@ -8,11 +8,10 @@
 namespace lathe {
 
 /// Element types. The order is the promotion order: an operation never goes down it without an explicit cast.
-/// f16, bf16 and i8 have their places in the order and in `traits` when kernels for them exist.
+/// f16, bf16 and i8 have their places in the order when kernels for them exist.
 enum class DType : std::uint8_t { boolean, u8, i32, i64, f32, f64 };
 using enum DType;
 
-std::size_t size_of(DType dtype);
 std::string_view to_string(DType dtype);
 std::optional<DType> parse_dtype(std::string_view name);
 
@@ -45,7 +44,7 @@ concept Element = dtype_of<T>
 
 /// Calls `f` with a default value of the C++ type behind `dtype`: dispatch(t, [&]<class T>(T) { ... }).
 template <class F>
-decltype(auto) dispatch(DType dtype, F&& f) {
+constexpr decltype(auto) dispatch(DType dtype, F&& f) {
   switch (dtype) {
     case DType::boolean: return f(bool{});
     case DType::u8: return f(std::uint8_t{});
@@ -55,6 +54,11 @@ decltype(auto) dispatch(DType dtype, F&& f) {
     case DType::f64: break;
   }
   return f(double{});
+}
+
+/// The bytes of an element.
+constexpr std::size_t size_of(DType dtype) {
+  return dispatch(dtype, []<class T>(T) { return sizeof(T); });
 }
 
 }  // namespace lathe

@@ -74,13 +74,13 @@ void Tensor::Free::operator()(std::byte* memory) const {
   ::operator delete[](memory - offset_bytes, alignment_of(capacity_bytes));
 }
 
-Tensor::Tensor(DType dtype, Extents shape) : dtype_(dtype), shape_(std::move(shape)) {
-  const std::size_t bytes = bytes_for(dtype_, shape_);
-  const std::size_t offset = next_offset(bytes);
-  auto* const memory = new (alignment_of(bytes)) std::byte[offset + std::max(bytes, alignment)];
-  bytes_ = {memory + offset, Free{bytes, offset}};
-  advise(bytes_.get(), bytes);
-  std::memset(bytes_.get(), 0, bytes);
+Tensor::Tensor(DType dtype, Extents shape)
+    : dtype_(dtype), shape_(std::move(shape)), size_bytes_(bytes_for(dtype_, shape_)) {
+  const std::size_t offset = next_offset(size_bytes_);
+  auto* const memory = new (alignment_of(size_bytes_)) std::byte[offset + std::max(size_bytes_, alignment)];
+  bytes_ = {memory + offset, Free{size_bytes_, offset}};
+  advise(bytes_.get(), size_bytes_);
+  std::memset(bytes_.get(), 0, size_bytes_);
 }
 
 Tensor::Tensor(const Tensor& other) : Tensor(other.dtype_, other.shape_) {
@@ -90,14 +90,6 @@ Tensor::Tensor(const Tensor& other) : Tensor(other.dtype_, other.shape_) {
 Tensor& Tensor::operator=(const Tensor& other) {
   if (this != &other) *this = Tensor(other);
   return *this;
-}
-
-std::span<std::byte> Tensor::bytes() {
-  return {bytes_.get(), bytes_for(dtype_, shape_)};
-}
-
-std::span<const std::byte> Tensor::bytes() const {
-  return {bytes_.get(), bytes_for(dtype_, shape_)};
 }
 
 double Tensor::at(std::int64_t flat) const {
@@ -115,6 +107,7 @@ void Tensor::resize(std::span<const std::int64_t> shape) {
     return;
   }
   shape_.assign(shape.begin(), shape.end());
+  size_bytes_ = bytes;
 }
 
 bool Tensor::operator==(const Tensor& other) const {

@@ -65,8 +65,8 @@ class Tensor {
     check_dtype(*dtype_of<T>);
     return {reinterpret_cast<const T*>(bytes_.get()), static_cast<std::size_t>(size())};
   }
-  std::span<std::byte> bytes();
-  std::span<const std::byte> bytes() const;
+  std::span<std::byte> bytes() { return {bytes_.get(), size_bytes_}; }
+  std::span<const std::byte> bytes() const { return {bytes_.get(), size_bytes_}; }
 
   /// The only element of a tensor that has one.
   template <Element T>
@@ -99,6 +99,7 @@ class Tensor {
 
   DType dtype_;
   Extents shape_;
+  std::size_t size_bytes_ = 0;
   std::unique_ptr<std::byte[], Free> bytes_;
 };
 

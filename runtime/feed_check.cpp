@@ -99,7 +99,8 @@ void FeedCheck::bind(std::span<const TensorView> views, Bindings& bindings) cons
     throw RunError(fmt::format("{} tensor{} fed where {} {} expected", views.size(), views.size() == 1 ? "" : "s",
                                expected_.size(), expected_.size() == 1 ? "is" : "are"));
   }
-  for (std::size_t feed = 0; feed < views.size(); ++feed) check_view(expected_[feed], views[feed]);
+  for (std::size_t feed = 0; feed < views.size(); ++feed) check_type(expected_[feed], views[feed]);
+  check_data(views);
   bindings.clear();
   bind_symbols(views, bindings);
   if (composite_.empty()) return;
@@ -118,26 +119,28 @@ std::size_t FeedCheck::take_first_row(std::size_t feed, std::int64_t steps, Tens
   return bytes_of(view);
 }
 
-void FeedCheck::check_view(const Expected& expected, const TensorView& view) const {
-  const auto fail = [&](const std::string& why) {
-    throw RunError(fmt::format("fed {} {} but the {} is {}: {}", to_string(view.dtype), extents_of(view),
-                               expected.describe, to_string(expected.type), why));
-  };
+void FeedCheck::check_type(const Expected& expected, const TensorView& view) const {
   if (view.dtype != expected.type.dtype) {
-    fail(fmt::format("the elements are {}, not {}", to_string(view.dtype), to_string(expected.type.dtype)));
+    fail(expected, view,
+         fmt::format("the elements are {}, not {}", to_string(view.dtype), to_string(expected.type.dtype)));
   }
   if (view.shape.size() != expected.type.rank()) {
-    fail(fmt::format("the rank is {}, not {}", view.shape.size(), expected.type.rank()));
+    fail(expected, view, fmt::format("the rank is {}, not {}", view.shape.size(), expected.type.rank()));
   }
-  bool empty = false;
   for (const std::int64_t extent : view.shape) {
-    if (extent < 0) fail("an extent is negative");
-    empty |= extent == 0;
+    if (extent < 0) fail(expected, view, "an extent is negative");
   }
-  if (empty) return;
-  if (view.data == nullptr) fail("there is no data");
-  if (std::bit_cast<std::uintptr_t>(view.data) % size_of(view.dtype) != 0)
-    fail("the data is not aligned to its elements");
+}
+
+void FeedCheck::check_data(std::span<const TensorView> views) const {
+  for (std::size_t feed = 0; feed < views.size(); ++feed) {
+    const TensorView& view = views[feed];
+    if (std::find(view.shape.begin(), view.shape.end(), 0) != view.shape.end()) continue;
+    if (view.data == nullptr) fail(expected_[feed], view, "there is no data");
+    if (std::bit_cast<std::uintptr_t>(view.data) % size_of(view.dtype) != 0) {
+      fail(expected_[feed], view, "the data is not aligned to its elements");
+    }
+  }
 }
 
 void FeedCheck::bind_symbols(std::span<const TensorView> views, Bindings& bindings) const {
@@ -185,6 +188,11 @@ void FeedCheck::check_composite(std::span<const TensorView> views, const Binding
     if (want == views[at.feed].shape[at.axis]) continue;
     mismatch(at, views[at.feed], fmt::format("{} = {} ({})", to_string(dim(at)), want, meanings(dim(at), bindings)));
   }
+}
+
+void FeedCheck::fail(const Expected& expected, const TensorView& view, const std::string& why) const {
+  throw RunError(fmt::format("fed {} {} but the {} is {}: {}", to_string(view.dtype), extents_of(view),
+                             expected.describe, to_string(expected.type), why));
 }
 
 void FeedCheck::mismatch(const Axis& at, const TensorView& view, const std::string& want) const {

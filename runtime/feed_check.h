@@ -23,6 +23,8 @@ class FeedCheck {
   /// extents determine, alone or as the only unknown of a linear extent such as 2 * n + 1. Throws RunError naming the
   /// fed node and its source line.
   void bind(std::span<const TensorView> views, Bindings& bindings) const;
+  /// For views of the dtypes and extents of others that passed: checks their data.
+  void check_data(std::span<const TensorView> views) const;
 
   /// Makes a feed that has one axis more than expected, [steps, ...], its first row, and returns the bytes of a row; 0,
   /// and the view unchanged, for any other. Throws RunError if there is not one row a step.
@@ -39,12 +41,13 @@ class FeedCheck {
     std::size_t axis;
   };
 
-  void check_view(const Expected& expected, const TensorView& view) const;
+  void check_type(const Expected& expected, const TensorView& view) const;
   void bind_symbols(std::span<const TensorView> views, Bindings& bindings) const;
   void bind_linear(std::span<const TensorView> views, Bindings& bindings) const;
   void check_composite(std::span<const TensorView> views, const Bindings& bindings) const;
   const Dim& dim(const Axis& at) const { return expected_[at.feed].type.shape[at.axis]; }
 
+  [[noreturn]] void fail(const Expected& expected, const TensorView& view, const std::string& why) const;
   [[noreturn]] void mismatch(const Axis& at, const TensorView& view, const std::string& want) const;
   [[noreturn]] void disagreement(SymbolId symbol, std::int64_t first, const Axis& at, std::int64_t second) const;
 

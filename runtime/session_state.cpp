@@ -49,6 +49,16 @@ void check_no_overlap(const Frame& frame, std::int64_t steps) {
   }
 }
 
+/// Notes the number of steps, and each view's dtype and extents.
+void note_sizes(Frame& frame, std::optional<std::int64_t> steps) {
+  frame.sizes.assign(1, steps.value_or(-1));
+  for (const TensorView& view : frame.views) {
+    frame.sizes.push_back(static_cast<std::int64_t>(view.dtype));
+    frame.sizes.push_back(static_cast<std::int64_t>(view.shape.size()));
+    frame.sizes.insert(frame.sizes.end(), view.shape.begin(), view.shape.end());
+  }
+}
+
 /// The CPU's counter ticks at a rate of its own, which the time of the whole run tells.
 void note_times(std::vector<StepTime>& steps, std::span<const std::int64_t> ticks, std::chrono::nanoseconds whole_run) {
   const std::int64_t all = ticks.back() - ticks.front();
@@ -85,6 +95,7 @@ Frame::Frame(const Plan& plan, VariableStore& store, bool profile) {
 }
 
 void Frame::renew_outputs(const ProgramInterface& interface) {
+  known_sizes.clear();
   outputs.clear();
   for (std::size_t slot = 0; slot < interface.outputs.size() - interface.exchanges.size(); ++slot) {
     const TensorType& type = interface.outputs[slot];
@@ -159,13 +170,25 @@ void SessionState::execute_steps(Plan& plan, Frame& frame, std::int64_t steps) {
   }
 }
 
-/// Everything but the run itself: checks, sizes, addresses.
+/// Everything but the run itself: checks, sizes, addresses. Sizes stay as they are from run to run if nothing that is
+/// fed has others.
 void SessionState::prepare(Plan& plan, Frame& frame, std::optional<std::int64_t> steps) {
-  plan.bind(frame.views, frame.fed);
+  note_sizes(frame, steps);
+  const bool same_sizes = frame.sizes == frame.known_sizes;
+  if (same_sizes) {
+    plan.feeds().check_data(frame.views);
+  } else {
+    frame.known_sizes.clear();
+    plan.bind(frame.views, frame.fed);
+  }
   check_variables(plan, frame);
   check_no_overlap(frame, steps.value_or(1));
-  bind_symbols(plan, frame);
-  point(plan, frame, steps);
+  if (!same_sizes) {
+    bind_symbols(plan, frame);
+    give_sizes(plan, frame, steps);
+    frame.known_sizes = frame.sizes;
+  }
+  point(plan, frame);
 }
 
 void SessionState::step(Plan& plan, Frame& frame, std::optional<std::uint64_t> fixed_seed) {
@@ -186,14 +209,15 @@ void SessionState::step(Plan& plan, Frame& frame, std::optional<std::uint64_t> f
       .failure = nullptr,
       .ticks = frame.ticks.empty() ? nullptr : frame.ticks.data(),
   };
-  const auto start = std::chrono::steady_clock::now();
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = arguments.ticks ? Clock::now() : Clock::time_point();
   try {
     run_program(plan.executable(), arguments);
   } catch (const RunError&) {
     if (options.assert_all_finite) find_failure(plan, frame);
     throw;
   }
-  if (arguments.ticks) note_times(plan.statistics.steps, frame.ticks, std::chrono::steady_clock::now() - start);
+  if (arguments.ticks) note_times(plan.statistics.steps, frame.ticks, Clock::now() - start);
 
   const std::vector<Exchange>& exchanges = plan.executable().interface().exchanges;
   for (const Exchange& exchange : exchanges) {
@@ -224,8 +248,8 @@ void SessionState::bind_symbols(const Plan& plan, Frame& frame) const {
   }
 }
 
-/// Gives every output and the arena their sizes, and collects the addresses of everything.
-void SessionState::point(Plan& plan, Frame& frame, std::optional<std::int64_t> steps) {
+/// Gives every output and the arena their sizes.
+void SessionState::give_sizes(Plan& plan, Frame& frame, std::optional<std::int64_t> steps) {
   const ProgramInterface& interface = plan.executable().interface();
   for (std::size_t slot = 0; slot < frame.outputs.size(); ++slot) {
     frame.extents.clear();
@@ -234,13 +258,19 @@ void SessionState::point(Plan& plan, Frame& frame, std::optional<std::int64_t> s
       frame.extents.push_back(extent.evaluate(frame.bound));
     }
     frame.outputs[slot].resize(frame.extents);
-    frame.output_data[slot] = frame.outputs[slot].bytes().data();
     const auto rows = static_cast<std::size_t>(steps ? std::max<std::int64_t>(*steps, 1) : 1);
     frame.output_step_bytes[slot] = frame.outputs[slot].bytes().size() / rows;
   }
   const std::int64_t arena_bytes = interface.arena_bytes.evaluate(frame.bound);
   plan.statistics.arena_bytes = arena_bytes;
   if (arena_bytes > arena_.size()) arena_.resize(std::array{arena_bytes});
+}
+
+/// Collects the addresses of everything.
+void SessionState::point(const Plan& plan, Frame& frame) const {
+  for (std::size_t slot = 0; slot < frame.outputs.size(); ++slot) {
+    frame.output_data[slot] = frame.outputs[slot].bytes().data();
+  }
   for (std::size_t slot = 0; slot < frame.input_data.size(); ++slot) {
     const auto& input = plan.slots().inputs[slot];
     frame.input_data[slot] = input ? static_cast<const void*>(frame.views[*input].data) : &frame.seed;

@@ -36,6 +36,9 @@ struct Frame {
   std::vector<std::int64_t> symbols;
   std::vector<std::int64_t> ticks;  // empty unless profiled
 
+  /// What all sizes of a run follow from: of the latest one that was prepared, or empty, and of the one at hand.
+  std::vector<std::int64_t> known_sizes;
+  std::vector<std::int64_t> sizes;
   Bindings fed;    // the symbols of the feeds
   Bindings bound;  // the symbols of the program
   Extents extents;
@@ -93,7 +96,8 @@ class SessionState {
   void check_variables(const Plan& plan, const Frame& frame) const;
   void bind_symbols(const Plan& plan, Frame& frame) const;
   void prepare(Plan& plan, Frame& frame, std::optional<std::int64_t> steps);
-  void point(Plan& plan, Frame& frame, std::optional<std::int64_t> steps);
+  void give_sizes(Plan& plan, Frame& frame, std::optional<std::int64_t> steps);
+  void point(const Plan& plan, Frame& frame) const;
   void step(Plan& plan, Frame& frame, std::optional<std::uint64_t> fixed_seed);
   void find_failure(const Plan& plan, const Frame& frame);
   void point_to_variables(const Plan& plan, Frame& frame) const;

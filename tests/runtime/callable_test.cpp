@@ -185,6 +185,32 @@ TEST_CASE("a callable rejects its own results as feeds") {
   CHECK(twice({copy})[0].data<float>()[0] == 4 * start.data<float>()[0]);
 }
 
+TEST_CASE("a callable that is fed the same sizes again still looks at what it is fed") {
+  on_every_engine([](const SessionOptions& options) {
+    Graph g;
+    const Value x = placeholder(g, "x", f32, {dim("n")});
+    Session session(g, options);
+    Callable twice = session.prepare({x + x}, {x});
+    const Tensor four = counted({4});
+    const Tensor three = counted({3});
+    const Tensor integers(i32, {4});
+    const TensorView nothing{f32, four.shape(), nullptr};
+    const TensorView between{f32, three.shape(), four.bytes().data() + 1};
+    for (int round = 0; round < 3; ++round) {
+      const Tensor& result = twice({four})[0];
+      CHECK(result.shape() == four.shape());
+      CHECK(result.at(3) == 2 * four.at(3));
+      CHECK_THROWS_WITH_AS(twice({result}), doctest::Contains("this callable returned"), RunError);
+      CHECK_THROWS_WITH_AS(twice({nothing}), doctest::Contains("there is no data"), RunError);
+      CHECK_THROWS_WITH_AS(twice({integers}), doctest::Contains("the elements are i32, not f32"), RunError);
+      CHECK(twice({four})[0].at(0) == 2 * four.at(0));
+      CHECK(twice({three})[0].shape() == three.shape());
+      CHECK_THROWS_WITH_AS(twice({between}), doctest::Contains("not aligned to its elements"), RunError);
+      CHECK(twice({three})[0].at(2) == 2 * three.at(2));
+    }
+  });
+}
+
 TEST_CASE("a callable outlives its session") {
   Graph g;
   const Variable counter = variable(g, "counter", Tensor::scalar<std::int64_t>(0));
