@@ -352,6 +352,18 @@ std::int64_t whole_blocks(const Schedule& schedule) {
   return schedule.lines ? sliced_rows(schedule) / schedule.rows() : 1;
 }
 
+std::vector<std::int64_t> panel_parts(const Schedule& schedule, const Pool& pool) {
+  std::vector<std::int64_t> parts;
+  const auto rows = schedule.row ? pool.axis(*schedule.row).extent.as_constant() : std::nullopt;
+  if (!rows || schedule.form != Schedule::Form::tile) return parts;
+  const std::int64_t blocks = ceil_div(*rows, schedule.rows());
+  const std::int64_t together = whole_blocks(schedule);
+  for (std::int64_t part = together; part <= blocks; part += together) {
+    if (blocks % part == 0) parts.push_back(part);
+  }
+  return parts;
+}
+
 Sharing share(const Schedule& schedule, const Pool& pool, const Bindings& bindings) {
   Sharing out{.items = 1};
   if (schedule.row) out.items = ceil_div(pool.axis(*schedule.row).extent.evaluate(bindings), schedule.rows());
@@ -363,6 +375,9 @@ Sharing share(const Schedule& schedule, const Pool& pool, const Bindings& bindin
   out.grain = ceil_div(out.items, std::min(work / chunk_work, most_chunks));
   const std::int64_t blocks = whole_blocks(schedule);
   out.grain = ceil_div(std::max<std::int64_t>(out.grain, 1), blocks) * blocks;
+  const std::vector<std::int64_t> parts = panel_parts(schedule, pool);
+  const auto part = std::lower_bound(parts.begin(), parts.end(), out.grain);
+  if (part != parts.end() && *part <= most_growth * out.grain) out.grain = *part;
   return out;
 }
 

@@ -67,6 +67,12 @@ inline constexpr std::int64_t most_chunks = 128;
 /// The blocks of rows that are best kept together: a chunk has a multiple of them.
 std::int64_t whole_blocks(const Schedule& schedule);
 
+/// Of panels of the same known number of blocks of rows: how many of those are a whole part of a panel, ascending.
+std::vector<std::int64_t> panel_parts(const Schedule& schedule, const loop::Pool& pool);
+/// A chunk grows so many times at most to be a whole part of a panel: then threads have equal shares, and none has ends
+/// of two panels.
+inline constexpr std::int64_t most_growth = 4;
+
 /// How many items a kernel has, and how many of them make a chunk: all, if it is not shared out. A function of sizes
 /// alone, never of the number of threads.
 struct Sharing {

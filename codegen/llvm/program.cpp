@@ -185,7 +185,7 @@ class ProgramEmitter : public FunctionEmitter {
           llvm::Value* chunks = smaller(b.CreateSDiv(work, number(chunk_work)), number(most_chunks));
           llvm::Value* grain = b.CreateSDiv(b.CreateNSWAdd(items, b.CreateNSWSub(chunks, number(1))), chunks);
           const std::int64_t blocks = whole_blocks(schedule);
-          grain = b.CreateNSWMul(ceil_div(grain, blocks), number(blocks));
+          grain = grown(b.CreateNSWMul(ceil_div(grain, blocks), number(blocks)), schedule);
           auto* type = llvm::FunctionType::get(
               b.getVoidTy(),
               {module.pointer_type(), module.pointer_type(), module.pointer_type(), b.getInt64Ty(), b.getInt64Ty()},
@@ -197,6 +197,18 @@ class ProgramEmitter : public FunctionEmitter {
         [&] {
           b.CreateCall(chunk, {frame_, number(0), items});
         });
+  }
+
+  /// What share() does, for any sizes: the smallest part of a panel that is not less than `grain`, nor far more.
+  llvm::Value* grown(llvm::Value* grain, const Schedule& schedule) {
+    const std::vector<std::int64_t> parts = panel_parts(schedule, *module.program.pool);
+    llvm::Value* most = b.CreateNSWMul(grain, number(most_growth));
+    llvm::Value* out = grain;
+    for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+      llvm::Value* suits = b.CreateAnd(b.CreateICmpSLE(grain, number(*part)), b.CreateICmpSLE(number(*part), most));
+      out = b.CreateSelect(suits, number(*part), out);
+    }
+    return out;
   }
 
   void perform(const ScatterKernel& scatter, std::size_t number_) {

@@ -76,6 +76,42 @@ TEST_CASE("work is shared out in chunks that sizes alone decide") {
   CHECK(shared(100'000).items / shared(100'000).grain <= 128);
 }
 
+TEST_CASE("a chunk is a whole part of a panel where one is not much larger") {
+  const auto grain = [](std::int64_t blocks) {
+    Builder b = matmul(8 * blocks, 32, 128);
+    return share(schedule_of(b), b.pool(), {}).grain;
+  };
+  CHECK(grain(98) == 7);  // of 1, 2, 7, 14, 49 and 98
+  CHECK(grain(97) > 1);   // of 1 and 97
+  CHECK(grain(97) < 7);
+}
+
+TEST_CASE("compiled code cuts work as schedules say") {
+  for (const std::int64_t rows : {784, 776, 768}) {
+    CAPTURE(rows);
+    Builder b = matmul(rows, dim("k"), 128);
+    const auto executable = compile(b.program, {.instruction_set = InstructionSet::portable});
+    const Schedule made = schedule_of(b, machine_model(InstructionSet::portable));
+    for (const std::int64_t k : {32, 100, 1000}) {
+      CAPTURE(k);
+      Memory memory(executable->program(), {k}, Fill::numbers, 1);
+      abi::Arguments arguments = memory.arguments();
+      Sharing actual;
+      arguments.parallel_context = &actual;
+      arguments.parallel_for = [](void* context, abi::ChunkFunction, const void*, std::int64_t items,
+                                  std::int64_t grain) {
+        *static_cast<Sharing*>(context) = {items, grain};
+      };
+      CHECK(executable->entry()(&arguments) == 0);
+      Bindings sizes;
+      sizes.bind(b.program.symbols.front(), k);
+      const Sharing expected = share(made, b.pool(), sizes);
+      CHECK(actual.items == expected.items);
+      CHECK(actual.grain == expected.grain);
+    }
+  }
+}
+
 TEST_CASE("what moves many bytes is shared out earlier than what only computes") {
   const auto chunks = [](std::int64_t elements, bool reads) {
     Builder b;
