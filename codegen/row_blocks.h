@@ -7,7 +7,7 @@
 /// How many rows a row kernel works on at a time, and in which way.
 namespace lathe {
 
-/// What every chunk copies whole should leave room in the first-level cache.
+/// What every chunk copies whole should leave room in the second-level cache.
 inline constexpr std::int64_t packed_whole_bytes = 32 * 1024;
 
 /// Whether a stage has no more points a row, and takes no more elements for each, than a vector has lanes.

@@ -10,7 +10,6 @@
 #include <lathe/codegen/row_blocks.h>
 #include <lathe/codegen/slicing.h>
 #include <lathe/codegen/streaming.h>
-#include <lathe/graph/error.h>
 
 namespace lathe {
 
@@ -358,8 +357,9 @@ std::vector<std::int64_t> panel_parts(const Schedule& schedule, const Pool& pool
   if (!rows || schedule.form != Schedule::Form::tile) return parts;
   const std::int64_t blocks = ceil_div(*rows, schedule.rows());
   const std::int64_t together = whole_blocks(schedule);
-  for (std::int64_t part = together; part <= blocks; part += together) {
-    if (blocks % part == 0) parts.push_back(part);
+  // A chunk has at least as many items as make most_chunks of them: so a panel has no more parts than that.
+  for (std::int64_t count = most_chunks; count > 0 && blocks > 0; --count) {
+    if (blocks % (count * together) == 0) parts.push_back(blocks / count);
   }
   return parts;
 }

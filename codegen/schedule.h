@@ -67,7 +67,8 @@ inline constexpr std::int64_t most_chunks = 128;
 /// The blocks of rows that are best kept together: a chunk has a multiple of them.
 std::int64_t whole_blocks(const Schedule& schedule);
 
-/// Of panels of the same known number of blocks of rows: how many of those are a whole part of a panel, ascending.
+/// Where it is known how many blocks of rows a panel has: the numbers of blocks that it can be cut into evenly for
+/// chunks, ascending.
 std::vector<std::int64_t> panel_parts(const Schedule& schedule, const loop::Pool& pool);
 /// A chunk grows so many times at most to be a whole part of a panel: then threads have equal shares, and none has ends
 /// of two panels.
