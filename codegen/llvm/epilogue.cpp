@@ -1,7 +1,6 @@
 #include <lathe/codegen/llvm/epilogue.h>
 
 #include <algorithm>
-#include <map>
 
 namespace lathe::emit {
 
@@ -65,26 +64,15 @@ void Epilogue::begin_delaying() {
       indices_.emplace_back(axis, k_.stack_array(k_.module.i64_type(), 1, "delayed_index"));
     }
   } else {
-    for (const ExprId id : halves_->between) {
-      llvm::Type* element = k_.module.type(k_.pool().dtype(id));
-      auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(schedule_.width));
-      between_.emplace_back(type, k_.stack_array(type, static_cast<std::uint64_t>(tile.vectors), "between"));
+    for (std::size_t i = 0; i < halves_->accesses.size(); ++i) {
+      places_.push_back(k_.stack_array(k_.module.pointer_type(), 1, "place"));
     }
-    const auto places = [&](const std::vector<ExprId>& accesses) {
-      std::vector<llvm::AllocaInst*> made;
-      for (std::size_t i = 0; i < accesses.size(); ++i) {
-        made.push_back(k_.stack_array(k_.module.pointer_type(), 1, "place"));
-      }
-      return made;
-    };
-    tile_places_ = places(halves_->first_accesses);
-    row_places_ = places(halves_->second_accesses);
-    k_.in_entry([&] { return k_.b.CreateStore(no_place(), row_places_.front()); });
   }
-  k_.interrupt_sums(tile.rows, [this](llvm::Value* row) {
-    tile_ = k_.space();
-    next_row(row);
-  });
+  k_.interrupt_sums(tile.rows, {[this](llvm::Value* row) {
+                                  tile_ = k_.space();
+                                  begin_row(row);
+                                },
+                                [this](llvm::Value* row) { end_row(row); }});
 }
 
 /// Nothing where the stage divides nothing, or where it matters when what it reads is read.
@@ -102,7 +90,7 @@ std::optional<Epilogue::Halves> Epilogue::split(const Stage& stage, std::span<co
   const auto add = [](std::vector<ExprId>& list, ExprId id) {
     if (std::find(list.begin(), list.end(), id) == list.end()) list.push_back(id);
   };
-  Halves out{{stage.inner, {}}, {stage.inner, {}}, {}, {}, {}};
+  Halves out{{stage.inner, {}}, {stage.inner, {}}, {}, {}};
   for (const Yield& yield : stage.yields) {
     if (!std::holds_alternative<ToTensor>(yield.destination)) return std::nullopt;
     (has_division(yield.value) ? out.second : out.first).yields.push_back(yield);
@@ -127,9 +115,8 @@ std::optional<Epilogue::Halves> Epilogue::split(const Stage& stage, std::span<co
   for (const Yield& yield : out.first.yields) {
     if (accesses.is_read(std::get<ToTensor>(yield.destination).tensor, *second)) return std::nullopt;
   }
-  out.first_accesses = *first;
-  out.second_accesses = *second;
-  for (const ExprId access : *second) add(out.first_accesses, access);  // the first half finds their places
+  out.accesses = *first;
+  for (const ExprId access : *second) add(out.accesses, access);
   return out;
 }
 
@@ -162,8 +149,8 @@ std::optional<std::vector<ExprId>> Epilogue::accesses_of(std::vector<ExprId> roo
 
 void Epilogue::delay() {
   for (const Spilled& result : results_) spill(result);
-  for (std::size_t i = 0; i < tile_places_.size(); ++i) {
-    k_.b.CreateStore(k_.pointer_to(halves_->first_accesses[i]), tile_places_[i]);
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    k_.b.CreateStore(k_.pointer_to(halves_->accesses[i]), places_[i]);
   }
   for (const auto& [axis, memory] : indices_) k_.b.CreateStore(k_.bound(axis), memory);
   k_.b.CreateStore(k_.b.getTrue(), is_delayed_);
@@ -171,27 +158,44 @@ void Epilogue::delay() {
 
 void Epilogue::finish() {
   if (!schedule_.delays) return;
-  // Once more than there are rows, for a second half.
-  k_.loop(k_.number(0), k_.number(tile_.rows + (halves_ ? 1 : 0)), 1, [&](llvm::Value* row) { next_row(row); });
+  k_.loop(k_.number(0), k_.number(tile_.rows), 1, [&](llvm::Value* row) {
+    begin_row(row);
+    end_row(row);
+  });
 }
 
-void Epilogue::next_row(llvm::Value* row) {
-  Space one = tile_;
-  one.rows = 1;
+void Epilogue::begin_row(llvm::Value* row) {
+  is_row_delayed_ = k_.b.CreateLoad(k_.b.getInt1Ty(), is_delayed_);
+  Carried nothing;
   if (halves_) {
-    llvm::Value* place = k_.b.CreateLoad(k_.module.pointer_type(), row_places_.front());
-    k_.when(k_.b.CreateIsNotNull(place), {}, [&] {
-      k_.elsewhere(one, [&] { second_half(place); });
-      k_.b.CreateStore(no_place(), row_places_.front());
+    for (const ExprId id : halves_->between) {
+      llvm::Type* element = k_.module.type(k_.pool().dtype(id));
+      auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(schedule_.width));
+      nothing.append(static_cast<std::size_t>(tile_.vectors), llvm::PoisonValue::get(type));
+    }
+  }
+  between_ = k_.when(is_row_delayed_, nothing, [&] {
+    Carried made;
+    k_.elsewhere(one_row(), [&] { halves_ ? first_half(row, made) : whole_row(row); });
+    return made;
+  });
+}
+
+void Epilogue::end_row(llvm::Value* row) {
+  if (halves_) {
+    k_.when(is_row_delayed_, {}, [&] {
+      k_.elsewhere(one_row(), [&] { second_half(row); });
       return Carried{};
     });
   }
-  llvm::Value* is_delayed = k_.b.CreateLoad(k_.b.getInt1Ty(), is_delayed_);
-  k_.when(is_delayed, {}, [&] {
-    k_.elsewhere(one, [&] { halves_ ? first_half(row) : whole_row(row); });
-    k_.b.CreateStore(k_.b.CreateICmpNE(row, k_.number(tile_.rows - 1)), is_delayed_);
-    return Carried{};
-  });
+  llvm::Value* is_last = k_.b.CreateICmpEQ(row, k_.number(tile_.rows - 1));
+  k_.b.CreateStore(k_.b.CreateAnd(is_row_delayed_, k_.b.CreateNot(is_last)), is_delayed_);
+}
+
+Space Epilogue::one_row() const {
+  Space one = tile_;
+  one.rows = 1;
+  return one;
 }
 
 void Epilogue::whole_row(llvm::Value* row) {
@@ -203,49 +207,32 @@ void Epilogue::whole_row(llvm::Value* row) {
   k_.evaluate(std::span(schedule_.stages).subspan(1));
 }
 
-void Epilogue::first_half(llvm::Value* row) {
+void Epilogue::first_half(llvm::Value* row, Carried& between) {
   find_row(results_, row);
-  std::map<ExprId, llvm::Value*> places;
-  for (std::size_t i = 0; i < tile_places_.size(); ++i) {
-    const ExprId access = halves_->first_accesses[i];
-    llvm::Value* step = k_.number(k_.accesses().step(access, *schedule_.row)->constant());
-    llvm::Type* element = k_.module.memory_type(k_.pool().dtype(access));
-    llvm::Value* first = k_.b.CreateLoad(k_.module.pointer_type(), tile_places_[i]);
-    places[access] = k_.b.CreateGEP(element, first, k_.b.CreateNSWMul(row, step));
-    k_.assume_pointer(access, places[access]);
-  }
-  for (std::size_t i = 0; i < between_.size(); ++i) {
-    for (int column = 0; column < tile_.vectors; ++column) {
-      k_.b.CreateStore(k_.vector_at(column, halves_->between[i]), between_at(i, column));
-    }
-  }
-  for (std::size_t i = 0; i < row_places_.size(); ++i) {
-    k_.b.CreateStore(places.at(halves_->second_accesses[i]), row_places_[i]);
+  find_places(row);
+  for (const ExprId id : halves_->between) {
+    for (int column = 0; column < tile_.vectors; ++column) between.push_back(k_.vector_at(column, id));
   }
   k_.evaluate({&halves_->first, 1});
 }
 
-void Epilogue::second_half(llvm::Value* place) {
-  for (std::size_t i = 0; i < row_places_.size(); ++i) {
-    llvm::Value* pointer = i == 0 ? place : k_.b.CreateLoad(k_.module.pointer_type(), row_places_[i]);
-    k_.assume_pointer(halves_->second_accesses[i], pointer);
-  }
-  for (std::size_t i = 0; i < between_.size(); ++i) {
-    for (int column = 0; column < tile_.vectors; ++column) {
-      llvm::Value* made = k_.b.CreateLoad(between_[i].first, between_at(i, column));
-      k_.assume_at(column, halves_->between[i], made);
-    }
+void Epilogue::second_half(llvm::Value* row) {
+  find_places(row);
+  auto made = between_.begin();
+  for (const ExprId id : halves_->between) {
+    for (int column = 0; column < tile_.vectors; ++column) k_.assume_at(column, id, *made++);
   }
   k_.evaluate({&halves_->second, 1});
 }
 
-llvm::Value* Epilogue::between_at(std::size_t number, int column) {
-  const auto [type, memory] = between_[number];
-  return k_.b.CreateConstInBoundsGEP1_64(type, memory, static_cast<unsigned>(column));
-}
-
-llvm::Value* Epilogue::no_place() {
-  return llvm::ConstantPointerNull::get(llvm::cast<llvm::PointerType>(k_.module.pointer_type()));
+void Epilogue::find_places(llvm::Value* row) {
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    const ExprId access = halves_->accesses[i];
+    llvm::Value* step = k_.number(k_.accesses().step(access, *schedule_.row)->constant());
+    llvm::Type* element = k_.module.memory_type(k_.pool().dtype(access));
+    llvm::Value* first = k_.b.CreateLoad(k_.module.pointer_type(), places_[i]);
+    k_.assume_pointer(access, k_.b.CreateGEP(element, first, k_.b.CreateNSWMul(row, step)));
+  }
 }
 
 Epilogue::Spilled Epilogue::make_room(LocalId local, llvm::Type* type, int points) {

@@ -8,8 +8,8 @@
 namespace lathe::emit {
 
 /// What tiles do with the results of their reductions: at once, or where the schedule delays it, while the next tile
-/// sums: a row at a time, and what it divides together with the row after that. A core sees so far ahead only that a
-/// chain of a root, a division and a store would hold up the sum.
+/// sums: a row ahead of each part of the sum, and what the row divides after that part. A core sees so far ahead only
+/// that a chain of a root, a division and a store would hold up the sum.
 class Epilogue {
  public:
   Epilogue(KernelEmitter& kernel, const Schedule& schedule);
@@ -34,8 +34,7 @@ class Epilogue {
     loop::Stage first;
     loop::Stage second;
     std::vector<loop::ExprId> between;
-    std::vector<loop::ExprId> first_accesses;
-    std::vector<loop::ExprId> second_accesses;
+    std::vector<loop::ExprId> accesses;
   };
   std::optional<Halves> split(const loop::Stage& stage, std::span<const loop::AxisId> axes);
   std::optional<std::vector<loop::ExprId>> accesses_of(std::vector<loop::ExprId> roots,
@@ -44,12 +43,13 @@ class Epilogue {
 
   void begin_delaying();
   void delay();
-  void next_row(llvm::Value* row);
+  void begin_row(llvm::Value* row);
+  void end_row(llvm::Value* row);
+  Space one_row() const;
   void whole_row(llvm::Value* row);
-  void first_half(llvm::Value* row);
-  void second_half(llvm::Value* place);
-  llvm::Value* between_at(std::size_t number, int column);
-  llvm::Value* no_place();
+  void first_half(llvm::Value* row, Carried& between);
+  void second_half(llvm::Value* row);
+  void find_places(llvm::Value* row);
   Spilled make_room(loop::LocalId local, llvm::Type* type, int points);
   void spill(const Spilled& spilled);
   void find_row(std::span<const Spilled> spilled, llvm::Value* row);
@@ -61,12 +61,12 @@ class Epilogue {
   llvm::AllocaInst* is_delayed_ = nullptr;
   std::vector<std::pair<loop::AxisId, llvm::AllocaInst*>> indices_;
   std::vector<Spilled> results_;
-  Space tile_;  // all are alike
-  // Of a row whose second half is still to come, if there are halves.
+  std::vector<llvm::AllocaInst*> places_;  // of the accesses of its halves, for its first row
+  Space tile_;                             // all are alike
   std::optional<Halves> halves_;
-  std::vector<std::pair<llvm::Type*, llvm::AllocaInst*>> between_;  // vectors of each
-  std::vector<llvm::AllocaInst*> tile_places_;                      // of each first access, for the tile's first row
-  std::vector<llvm::AllocaInst*> row_places_;  // of each second access; the first is null if no row waits
+  // Of the row at hand: whether it is one of such a tile, and the vectors that its second half needs of the first.
+  llvm::Value* is_row_delayed_ = nullptr;
+  Carried between_;
 };
 
 }  // namespace lathe::emit

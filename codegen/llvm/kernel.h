@@ -87,12 +87,16 @@ class KernelEmitter : public FunctionEmitter {
   }
   /// The results of such a stage, for `deliver` to hand on to where they go; after the last slice, if there are slices.
   Carried reduced(const loop::Stage& stage, const Slice* slice, const loop::Stage* row = nullptr);
-  /// From now on contractions of tiles of so many rows sum in as many parts, each even if there is nothing to sum, and
-  /// ahead of each comes what `body` emits: what the core can do beside. Of several bodies, all name the same number.
-  using Interruption = std::function<void(llvm::Value* part)>;
-  void interrupt_sums(int rows, Interruption body) {
+  /// From now on contractions of tiles of so many rows sum in as many parts, each even if there is nothing to sum, with
+  /// what is emitted ahead of each part and after it: what the core can do beside. Of several, all name the same
+  /// number.
+  struct Interruption {
+    std::function<void(llvm::Value* part)> ahead;
+    std::function<void(llvm::Value* part)> after;
+  };
+  void interrupt_sums(int rows, Interruption interruption) {
     interrupted_rows_ = rows;
-    interruptions_.push_back(std::move(body));
+    interruptions_.push_back(std::move(interruption));
   }
   /// Evaluates a stage without reductions for a vector of rows, of which there are so many: the space's column runs
   /// across them. What a row has side by side in memory is turned in registers before it is stored.

@@ -35,7 +35,7 @@ LinesAhead::LinesAhead(KernelEmitter& kernel, const Schedule& schedule, const Re
     k_.b.CreateStore(first, place_);
     return k_.b.CreateStore(k_.b.CreateNSWAdd(first, k_.number(second_place())), other_place_);
   });
-  k_.interrupt_sums(schedule_.rows(), [this](llvm::Value*) { make_some(); });
+  k_.interrupt_sums(schedule_.rows(), {[this](llvm::Value*) { make_some(); }, [](llvm::Value*) {}});
 }
 
 void LinesAhead::use(const Part& part, const Part& next) {

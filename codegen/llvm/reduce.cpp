@@ -115,10 +115,11 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
     both.push_back(begin);
     both = loop(number(0), number(interrupted_rows_), 1, both,
                 [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> carried) {
-                  for (const Interruption& interruption : interruptions_) interruption(index);
+                  for (const Interruption& interruption : interruptions_) interruption.ahead(index);
                   llvm::Value* up_to = b.CreateNSWMul(length, b.CreateNSWAdd(index, number(1)));
                   up_to = b.CreateNSWAdd(begin, b.CreateUDiv(up_to, number(interrupted_rows_)));
                   Carried next = part(carried.back(), up_to, carried.drop_back());
+                  for (const Interruption& interruption : interruptions_) interruption.after(index);
                   next.push_back(up_to);
                   return next;
                 });
