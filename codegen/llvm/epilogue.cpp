@@ -31,11 +31,9 @@ void Epilogue::evaluate(std::span<const Stage> before, std::span<const Stage> st
       spill(spilled.back());
     }
   }
-  Space one = tile;
-  one.rows = 1;
   llvm::Value* first_row = k_.bound(*tile.row);
   k_.loop(k_.number(0), k_.number(tile.rows), 1, [&](llvm::Value* row) {
-    k_.within(one, [&] {
+    k_.within(tile.one_row(), [&] {
       k_.bind(*tile.row, k_.b.CreateNSWAdd(first_row, row));
       find_row(spilled, row);
       k_.evaluate(stages);
@@ -48,10 +46,7 @@ void Epilogue::begin_delaying() {
   const Tile& tile = schedule_.tiles.front();
   for (const Yield& yield : schedule_.stages.front().yields) {
     const auto* to = std::get_if<ToLocal>(&yield.destination);
-    if (!to) continue;
-    llvm::Type* element = k_.module.type(k_.pool().dtype(yield.value));
-    auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(schedule_.width));
-    results_.push_back(make_room(to->local, type, tile.rows * tile.vectors));
+    if (to) results_.push_back(make_room(to->local, vector_type(yield.value), tile.rows * tile.vectors));
   }
   std::vector<AxisId> axes = schedule_.batch;
   axes.push_back(*schedule_.row);
@@ -131,7 +126,7 @@ std::optional<std::vector<ExprId>> Epilogue::accesses_of(std::vector<ExprId> roo
     roots.pop_back();
     if (std::find(known.begin(), known.end(), id) != known.end()) continue;
     const ExprNode& node = k_.pool().node(id);
-    const bool waits = !known.empty() && std::holds_alternative<Local>(node);  // a register, by then another row's
+    const bool waits = !known.empty() && std::holds_alternative<Local>(node);  // a register that the first half finds
     if (waits || std::holds_alternative<Check>(node) || std::holds_alternative<AxisIndex>(node)) return std::nullopt;
     if (!std::holds_alternative<Load>(node)) {
       const std::vector<ExprId> operands = k_.pool().operands(id);
@@ -165,37 +160,29 @@ void Epilogue::finish() {
 }
 
 void Epilogue::begin_row(llvm::Value* row) {
-  is_row_delayed_ = k_.b.CreateLoad(k_.b.getInt1Ty(), is_delayed_);
   Carried nothing;
   if (halves_) {
     for (const ExprId id : halves_->between) {
-      llvm::Type* element = k_.module.type(k_.pool().dtype(id));
-      auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(schedule_.width));
-      nothing.append(static_cast<std::size_t>(tile_.vectors), llvm::PoisonValue::get(type));
+      nothing.append(static_cast<std::size_t>(tile_.vectors), llvm::PoisonValue::get(vector_type(id)));
     }
   }
-  between_ = k_.when(is_row_delayed_, nothing, [&] {
+  between_ = k_.when(k_.b.CreateLoad(k_.b.getInt1Ty(), is_delayed_), nothing, [&] {
     Carried made;
-    k_.elsewhere(one_row(), [&] { halves_ ? first_half(row, made) : whole_row(row); });
+    k_.elsewhere(tile_.one_row(), [&] { halves_ ? first_half(row, made) : whole_row(row); });
     return made;
   });
 }
 
 void Epilogue::end_row(llvm::Value* row) {
+  llvm::Value* is_delayed = k_.b.CreateLoad(k_.b.getInt1Ty(), is_delayed_);
   if (halves_) {
-    k_.when(is_row_delayed_, {}, [&] {
-      k_.elsewhere(one_row(), [&] { second_half(row); });
+    k_.when(is_delayed, {}, [&] {
+      k_.elsewhere(tile_.one_row(), [&] { second_half(row); });
       return Carried{};
     });
   }
-  llvm::Value* is_last = k_.b.CreateICmpEQ(row, k_.number(tile_.rows - 1));
-  k_.b.CreateStore(k_.b.CreateAnd(is_row_delayed_, k_.b.CreateNot(is_last)), is_delayed_);
-}
-
-Space Epilogue::one_row() const {
-  Space one = tile_;
-  one.rows = 1;
-  return one;
+  llvm::Value* goes_on = k_.b.CreateICmpNE(row, k_.number(tile_.rows - 1));
+  k_.b.CreateStore(k_.b.CreateAnd(is_delayed, goes_on), is_delayed_);
 }
 
 void Epilogue::whole_row(llvm::Value* row) {
@@ -233,6 +220,11 @@ void Epilogue::find_places(llvm::Value* row) {
     llvm::Value* first = k_.b.CreateLoad(k_.module.pointer_type(), places_[i]);
     k_.assume_pointer(access, k_.b.CreateGEP(element, first, k_.b.CreateNSWMul(row, step)));
   }
+}
+
+llvm::Type* Epilogue::vector_type(ExprId id) {
+  llvm::Type* element = k_.module.type(k_.pool().dtype(id));
+  return llvm::FixedVectorType::get(element, static_cast<unsigned>(schedule_.width));
 }
 
 Epilogue::Spilled Epilogue::make_room(LocalId local, llvm::Type* type, int points) {

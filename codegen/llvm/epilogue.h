@@ -45,11 +45,11 @@ class Epilogue {
   void delay();
   void begin_row(llvm::Value* row);
   void end_row(llvm::Value* row);
-  Space one_row() const;
   void whole_row(llvm::Value* row);
   void first_half(llvm::Value* row, Carried& between);
   void second_half(llvm::Value* row);
   void find_places(llvm::Value* row);
+  llvm::Type* vector_type(loop::ExprId id);
   Spilled make_room(loop::LocalId local, llvm::Type* type, int points);
   void spill(const Spilled& spilled);
   void find_row(std::span<const Spilled> spilled, llvm::Value* row);
@@ -64,9 +64,7 @@ class Epilogue {
   std::vector<llvm::AllocaInst*> places_;  // of the accesses of its halves, for its first row
   Space tile_;                             // all are alike
   std::optional<Halves> halves_;
-  // Of the row at hand: whether it is one of such a tile, and the vectors that its second half needs of the first.
-  llvm::Value* is_row_delayed_ = nullptr;
-  Carried between_;
+  Carried between_;  // vectors that the second half of the row at hand needs of the first
 };
 
 }  // namespace lathe::emit

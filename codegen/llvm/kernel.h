@@ -22,6 +22,11 @@ struct Space {
   llvm::Value* mask = nullptr;  // lanes that exist; null: all. Only with one vector.
 
   int points() const { return rows * vectors; }
+  Space one_row() const {
+    Space one = *this;
+    one.rows = 1;
+    return one;
+  }
 };
 
 /// A part of a contraction's sum: indices [begin, end) of its first reduced axis, of which `begin` is a multiple of

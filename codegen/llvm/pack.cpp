@@ -128,12 +128,10 @@ std::vector<KernelEmitter::Row> KernelEmitter::next_rows(ExprId operand, AxisId 
   const AxisId row = *space_.row;
   llvm::Value* first = bound(row);
   llvm::Value* last_row = b.CreateNSWSub(extent(row), number(1));
-  Space one = space_;
-  one.rows = 1;
   for (const ExprId load : scattered_loads(accesses_, {&operand, 1}, row, last)) {
     llvm::Type* element = module.memory_type(pool().dtype(load));
     for (int next = space_.rows; next < 2 * space_.rows; ++next) {
-      within(one, [&] {
+      within(space_.one_row(), [&] {
         bind(row, smaller(b.CreateNSWAdd(first, number(next)), last_row));
         bind(last, number(0));
         out.push_back({untested_element(load), element});

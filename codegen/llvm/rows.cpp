@@ -298,12 +298,10 @@ class RowEmitter {
   /// is `offset` rows into a block of `count` rows from `row` on.
   void follow_tile(LocalId local, const Stage& map, llvm::Value* row, llvm::Value* offset, llvm::Value* count) {
     const Space tile = k_.space();
-    Space one = tile;
-    one.rows = 1;
     for (int i = 0; i < tile.rows; ++i) {
       llvm::Value* at = k_.b.CreateNSWAdd(offset, k_.number(i));
       k_.when(k_.b.CreateICmpSLT(at, count), {}, [&] {
-        k_.within(one, [&] {
+        k_.within(tile.one_row(), [&] {
           k_.bind(*tile.row, k_.b.CreateNSWAdd(row, at));
           k_.set_scratch_row(at);
           for (int column = 0; column < tile.vectors; ++column) {
