@@ -5,26 +5,44 @@ namespace lathe::emit {
 
 using namespace loop;  // the expression vocabulary is used throughout
 
-/// The result of at most as many elements as there are lanes.
-llvm::Value* KernelEmitter::few_across(const Reduce& reduce, DType dtype, int length) {
+/// The results of a last axis of `length` elements, no more than there are lanes: each point has its lanes in
+/// registers.
+Carried KernelEmitter::few_across(const Reduce& reduce, DType dtype, int rows, int vectors, int length) {
   constexpr int enough_operations = 2;  // for a loop, which is less code
+  const std::span<const AxisId> outer = std::span(reduce.axes).first(reduce.axes.size() - 1);
+  const AxisId last = reduce.axes.back();
   llvm::Value* neutral = splat(arithmetic_.neutral(reduce.op, dtype));
-  const auto lane = [&] { return arithmetic_.combine(reduce.op, dtype, neutral, vector(reduce.a)); };
-  Carried lanes;
-  if (accesses_.operations(reduce.a) >= enough_operations) {
-    llvm::AllocaInst* memory = stack_array(neutral->getType(), static_cast<std::uint64_t>(length), "lanes");
+  const auto next = [&](llvm::Value* lane) { return arithmetic_.combine(reduce.op, dtype, lane, vector(reduce.a)); };
+  const auto points = static_cast<std::size_t>(rows * vectors);
+  Carried lanes(points * static_cast<std::size_t>(length), neutral);
+  if (outer.empty() && points == 1 && accesses_.operations(reduce.a) >= enough_operations) {
+    llvm::AllocaInst* memory = stack_array(neutral->getType(), lanes.size(), "lanes");
     const auto at = [&](llvm::Value* index) { return b.CreateInBoundsGEP(neutral->getType(), memory, index); };
-    nest(reduce.axes, [&] { b.CreateStore(lane(), at(bound(reduce.axes.front()))); });
-    for (int i = 0; i < length; ++i) lanes.push_back(b.CreateLoad(neutral->getType(), at(number(i))));
+    nest(reduce.axes, [&] { b.CreateStore(next(neutral), at(bound(last))); });
+    for (int i = 0; i < length; ++i)
+      lanes[static_cast<std::size_t>(i)] = b.CreateLoad(neutral->getType(), at(number(i)));
   } else {
-    for (int i = 0; i < length; ++i) {
-      open_scope();
-      bind(reduce.axes.front(), number(i));
-      lanes.push_back(lane());
-      close_scope();
-    }
+    lanes = nest(outer, lanes, [&](llvm::ArrayRef<llvm::Value*> before) {
+      Carried out;
+      for (int i = 0; i < length; ++i) {
+        open_scope();
+        bind(last, number(i));
+        for (row_ = 0; row_ < rows; ++row_) {
+          for (column_ = 0; column_ < vectors; ++column_) out.push_back(next(before[out.size()]));
+        }
+        row_ = column_ = 0;
+        close_scope();
+      }
+      return out;
+    });
   }
-  return fold_vectors(reduce, dtype, lanes);
+  Carried results;
+  for (std::size_t point = 0; point < points; ++point) {
+    Carried own;
+    for (std::size_t lane = point; lane < lanes.size(); lane += points) own.push_back(lanes[lane]);
+    results.push_back(fold_vectors(reduce, dtype, own));
+  }
+  return results;
 }
 
 /// Whether what `yield` stores at the indices of `axis` are neighbours in memory, but not what it stores of each row.

@@ -316,7 +316,7 @@ class KernelEmitter : public FunctionEmitter {
   Points points_of(loop::ExprId reduced);
   Carried across_columns(const loop::Reduce& reduce, DType dtype, int rows, int vectors);
   bool stores_rows(const loop::Yield& yield, loop::AxisId axis);
-  llvm::Value* few_across(const loop::Reduce& reduce, DType dtype, int length);
+  Carried few_across(const loop::Reduce& reduce, DType dtype, int rows, int vectors, int length);
   llvm::Value* along_axis(const loop::Reduce& reduce, DType dtype, const loop::Stage* row);
   llvm::Value* no_lanes(const loop::Reduce& reduce, DType dtype);
   llvm::Value* take_in(const loop::Reduce& reduce, DType dtype, llvm::Value* lanes);

@@ -195,9 +195,12 @@ Carried KernelEmitter::add_slice(const Slice& slice, DType dtype, const Carried&
 Carried KernelEmitter::across_columns(const Reduce& reduce, DType dtype, int rows, int vectors) {
   const int lanes = reduce_lanes(dtype);
   const int points = rows * vectors;
-  if (rows == 1 && vectors == 1 && reduce.axes.size() == 1) {
-    const auto length = pool().axis(reduce.axes.front()).extent.as_constant();
-    if (length && *length > 0 && *length <= lanes) return {few_across(reduce, dtype, static_cast<int>(*length))};
+  if (!reduce.axes.empty()) {
+    const auto length = pool().axis(reduce.axes.back()).extent.as_constant();
+    const int most = reduce.axes.size() == 1 && points == 1 ? lanes : module.target.machine.accumulators / points;
+    if (length && *length > 0 && *length <= std::min(lanes, most)) {
+      return few_across(reduce, dtype, rows, vectors, static_cast<int>(*length));
+    }
   }
   auto* type = llvm::FixedVectorType::get(module.memory_type(dtype), static_cast<unsigned>(space_.width));
   llvm::AllocaInst* memory = stack_array(type, static_cast<std::uint64_t>(lanes) * points, "lanes");

@@ -98,6 +98,25 @@ TEST_CASE("several axes reduce in order, across and along") {
   check_against_interpreter(b.program, {.symbols = each_size()});
 }
 
+TEST_CASE("windows reduce across columns, whatever the length of their last axis") {
+  for (const DType dtype : all_dtypes) {
+    for (const ReduceOp op : reductions_of(dtype)) {
+      Builder b;
+      const Dim n = dim("n");
+      for (const std::int64_t last : {1, 2, 3, 7, 16, 17}) {
+        const TensorId x = b.input(dtype, {n, last, 83});
+        const TensorId out = b.output(dtype, {83});
+        const Index j = b.outer(83, "j");
+        const Index p = b.axis(n, "p");
+        const Index q = b.axis(last, "q");
+        b.stage().yield(b.reduce(op, {p, q}, b.load(x, {p, q, j})), out, {j});
+        b.finish_kernel();
+      }
+      check_against_interpreter(b.program, {.symbols = {{0}, {3}}, .fill = Fill::specials});
+    }
+  }
+}
+
 TEST_CASE("NaN and infinity go through max and min") {
   for (const ReduceOp op : {ReduceOp::max, ReduceOp::min, ReduceOp::sum}) {
     Builder b;
