@@ -100,7 +100,7 @@ class PanelRewriter {
 
   void rewrite(Kernel& kernel, std::vector<Step>&) {
     const std::map<AxisId, std::int64_t> columns = column_axes(kernel);
-    kernel = split_axes(pool_, std::move(kernel), columns);
+    kernel = split_axes(pool_, std::move(kernel), columns, RunOrder::outermost);
     Accessor access(*this);
     for (Stage& stage : kernel.stages) {
       for (Yield& yield : stage.yields) {

@@ -177,7 +177,7 @@ Kernel merge_outer_axes(const Program& program, Kernel kernel) {
   return kernel;
 }
 
-Kernel split_axes(Pool& pool, Kernel kernel, const std::map<AxisId, std::int64_t>& runs) {
+Kernel split_axes(Pool& pool, Kernel kernel, const std::map<AxisId, std::int64_t>& runs, RunOrder order) {
   if (runs.empty()) return kernel;
   struct Parts {
     AxisId run;
@@ -202,9 +202,11 @@ Kernel split_axes(Pool& pool, Kernel kernel, const std::map<AxisId, std::int64_t
     return out;
   };
   kernel.outer = in_place(kernel.outer);
-  std::stable_partition(kernel.outer.begin(), kernel.outer.end(), [&](AxisId axis) {
-    return std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return part.second.run == axis; });
-  });
+  if (order == RunOrder::outermost) {
+    std::stable_partition(kernel.outer.begin(), kernel.outer.end(), [&](AxisId axis) {
+      return std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return part.second.run == axis; });
+    });
+  }
   for (Stage& stage : kernel.stages) {
     stage.inner = in_place(stage.inner);
     for (Yield& yield : stage.yields) {
@@ -225,6 +227,11 @@ Kernel split_axes(Pool& pool, Kernel kernel, const std::map<AxisId, std::int64_t
 
 Kernel split_outer_axes(const Program& program, Kernel kernel) {
   Pool& pool = *program.pool;
+  const bool contracts = std::any_of(kernel.stages.begin(), kernel.stages.end(), [&](const Stage& stage) {
+    const Reduce* reduce = reduction(pool, stage);
+    return reduce && reduce->op == ReduceOp::contract;
+  });
+  const RunOrder order = contracts ? RunOrder::outermost : RunOrder::in_place;
   std::vector<ExprId> quotients = quotients_of(program, kernel);
   for (std::size_t next = 0; next < quotients.size(); ++next) {
     const auto& quotient = std::get<Binary>(pool.node(quotients[next]));
@@ -235,7 +242,7 @@ Kernel split_outer_axes(const Program& program, Kernel kernel) {
     const std::int64_t run = length->dim.constant();
     const bool is_outer = std::find(kernel.outer.begin(), kernel.outer.end(), axis->axis) != kernel.outer.end();
     if (!is_outer || !extent || run <= 0 || *extent == 0 || *extent % run != 0) continue;
-    Kernel split = split_axes(pool, kernel, {{axis->axis, run}});
+    Kernel split = split_axes(pool, kernel, {{axis->axis, run}}, order);
     std::vector<ExprId> left = quotients_of(program, split);
     if (left.size() >= quotients.size()) continue;
     kernel = std::move(split);

@@ -13,13 +13,20 @@ namespace lathe {
 /// stays linear without divisions. So an element-wise kernel over whole arrays becomes one long loop.
 loop::Kernel merge_outer_axes(const Program& program, loop::Kernel kernel);
 
+/// Where the runs of outer axes go.
+enum class RunOrder {
+  outermost,  // a thread that takes neighbouring items stays within few runs
+  in_place,   // items stay in the order of memory
+};
+
 /// The same kernel with axes cut into runs of a length that divides their extent: an axis becomes one over runs and one
-/// within a run. Sums keep their order. Runs of outer axes go outermost: a thread that takes neighbouring items stays
-/// within few of them.
-loop::Kernel split_axes(loop::Pool& pool, loop::Kernel kernel, const std::map<loop::AxisId, std::int64_t>& runs);
+/// within a run. Sums keep their order.
+loop::Kernel split_axes(loop::Pool& pool, loop::Kernel kernel, const std::map<loop::AxisId, std::int64_t>& runs,
+                        RunOrder order);
 
 /// Splits outer axes where that leaves fewer divisions: the channels of a grouped convolution, say, whose input depends
-/// on the group alone.
+/// on the group alone. A kernel that contracts goes through one run after the other, which share an operand; any other
+/// keeps to the order of memory.
 loop::Kernel split_outer_axes(const Program& program, loop::Kernel kernel);
 
 /// A sum over what the stage before it puts into a row joins the loop of that stage: both then run along one axis.
