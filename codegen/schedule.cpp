@@ -23,8 +23,6 @@ constexpr std::int64_t map_panel = 2048;
 constexpr int most_panel_vectors = 4;
 /// What is copied of a panel should leave room in the second-level cache.
 constexpr std::int64_t packed_bytes = 256 * 1024;
-/// Lines this far apart share few places in the first-level cache, and hardly any prefetcher follows them.
-constexpr std::int64_t far_apart_bytes = 2048;
 /// In the time that the caches take for a byte; what moves far more than they hold is large in any case.
 constexpr std::int64_t operations_a_byte = 1;
 /// A fused multiply-add and its two loads.
@@ -152,8 +150,7 @@ std::optional<ExprId> choose_packed(Accesses& accesses, const Reduce& reduce, Ax
       if (!along || (*along != Dim(0) && *along != Dim(1))) return operand;
       if (rows && *rows < few_rows) continue;
       const std::optional<Dim> next = accesses.step(load, reduce.axes.back());
-      const std::int64_t bytes = static_cast<std::int64_t>(size_of(accesses.pool().dtype(load)));
-      if (!next || (next->as_constant() && std::abs(*next->as_constant()) * bytes >= far_apart_bytes)) return operand;
+      if (!next || is_far_apart(*next, accesses.pool().dtype(load))) return operand;
     }
   }
   return std::nullopt;
@@ -178,6 +175,12 @@ constexpr std::int64_t packed_blocks = 16;
 constexpr std::int64_t packed_whole_blocks = 4;
 
 }  // namespace
+
+bool is_far_apart(const Dim& step, DType dtype) {
+  constexpr std::int64_t far_bytes = 2048;
+  const auto elements = step.as_constant();
+  return elements && std::abs(*elements) * static_cast<std::int64_t>(size_of(dtype)) >= far_bytes;
+}
 
 std::vector<ExprId> values_of(std::span<const Stage> stages) {
   std::vector<ExprId> out;

@@ -87,6 +87,8 @@ Schedule schedule(const Program& program, const loop::Kernel& kernel, const Mach
 
 /// Elements a vector for code that computes `values`: what 64 bytes hold of the widest float, 16 or 8.
 int vector_width(const loop::Pool& pool, std::span<const loop::ExprId> values);
+/// Whether elements so many apart share few places in the first-level cache, and hardly any prefetcher follows them.
+bool is_far_apart(const Dim& step, DType dtype);
 /// What `stages` yield, in order.
 std::vector<loop::ExprId> values_of(std::span<const loop::Stage> stages);
 /// The Loads among what `roots` are made of.

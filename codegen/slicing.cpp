@@ -19,14 +19,37 @@ constexpr std::int64_t slice_bytes = 512 * 1024;
 /// Of an operand made in lines: what a slice has of a group of rows stays in the first-level cache beside the rest.
 constexpr std::int64_t lines_slice = 256;
 
-/// The operand of `reduce` that is the same for all columns and either takes arithmetic or lies wherever an index says.
+/// Whether a sum is all that the kernel reduces, and comes first: then it can be left in memory before all is done.
+bool sums_first(const Pool& pool, const Schedule& schedule) {
+  const auto is_reduction = [&](const Stage& stage) { return reduction(pool, stage) != nullptr; };
+  const std::span<const Stage> stages = schedule.stages;
+  return schedule.row && is_reduction(stages.front()) && std::none_of(stages.begin() + 1, stages.end(), is_reduction);
+}
+
+/// Whether what a sum takes of an operand can be made in lines across rows: the sum goes over one axis.
+bool can_take_lines(const Pool& pool, const Schedule& schedule, const Reduce& reduce) {
+  return sums_first(pool, schedule) && reduce.axes.size() == 1;
+}
+
+/// Whether lines so many elements apart are far from each other, and fall into a quarter of the first-level cache's
+/// sets or less: the lines of a page take turns with them.
+bool share_few_sets(const Dim& step, DType dtype) {
+  return is_far_apart(step, dtype) &&
+         step.constant() * static_cast<std::int64_t>(size_of(dtype)) % (4 * cache_line_bytes) == 0;
+}
+
+/// The operand of `reduce` that is the same for all columns and takes arithmetic, lies wherever an index says, or has
+/// the terms of a row in few sets of the cache, between those of other rows.
 std::optional<ExprId> choose_made(Accesses& accesses, const Schedule& schedule, const Reduce& reduce) {
-  const auto is_affine = [&](ExprId load, AxisId axis) { return accesses.step(load, axis).has_value(); };
+  const Pool& pool = accesses.pool();
+  const auto suits_as_it_is = [&](ExprId load) {
+    const std::optional<Dim> term = accesses.step(load, reduce.axes.front());
+    if (!term || (schedule.row && !accesses.step(load, *schedule.row))) return false;
+    const bool between = can_take_lines(pool, schedule, reduce) && accesses.contiguous(load, *schedule.row);
+    return !between || !share_few_sets(*term, pool.dtype(load));
+  };
   for (const ExprId operand : {reduce.a, reduce.b}) {
-    if (std::holds_alternative<Load>(accesses.pool().node(operand))) {
-      const bool by_row = !schedule.row || is_affine(operand, *schedule.row);
-      if (by_row && is_affine(operand, reduce.axes.front())) continue;
-    }
+    if (std::holds_alternative<Load>(pool.node(operand)) && suits_as_it_is(operand)) continue;
     if (accesses.varies(operand, *schedule.column) || !accesses.varies(operand, reduce.axes)) continue;
     if (!accesses.facts(operand).reads_stored) return operand;
   }
@@ -50,31 +73,25 @@ void share_rows(Accesses& accesses, Schedule& schedule, ExprId rows, std::int64_
   }
 }
 
-/// Whether a sum is all that the kernel reduces, and comes first: then it can be left in memory before all is done.
-bool sums_first(const Pool& pool, const Schedule& schedule) {
-  const auto is_reduction = [&](const Stage& stage) { return reduction(pool, stage) != nullptr; };
-  const std::span<const Stage> stages = schedule.stages;
-  return schedule.row && is_reduction(stages.front()) && std::none_of(stages.begin() + 1, stages.end(), is_reduction);
-}
-
 }  // namespace
 
 void choose_making(Accesses& accesses, Schedule& schedule, const Reduce& reduce) {
   const Pool& pool = accesses.pool();
-  if (!schedule.packed.empty() || reduce.axes.empty()) return;
+  if (reduce.axes.empty()) return;
+  const bool packs = !schedule.packed.empty();
   const std::optional<ExprId> made = choose_made(accesses, schedule, reduce);
   if (!made) return;
   const std::optional<std::int64_t> length = reduced_length(pool, reduce);
   const auto bytes = static_cast<std::int64_t>(size_of(pool.dtype(*made)));
   const bool fits = length && *length > 0 && *length * schedule.rows() * bytes <= block_bytes;
-  const bool across = sums_first(pool, schedule) && reduce.axes.size() == 1 &&
+  const bool across = can_take_lines(pool, schedule, reduce) &&
                       (!length || accesses.contiguous(*made, *schedule.row)) &&
                       !accesses.contiguous(*made, reduce.axes.front());
   if (across) {
     schedule.lines = made;
     schedule.slice = lines_slice;
-    share_rows(accesses, schedule, *made, lines_slice);
-  } else if (fits) {
+    if (!packs) share_rows(accesses, schedule, *made, lines_slice);
+  } else if (fits && !packs) {
     schedule.block = made;
     share_rows(accesses, schedule, *made, *length);
   }

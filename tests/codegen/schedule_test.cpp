@@ -157,13 +157,14 @@ TEST_CASE("a block of rows serves all columns whose operand stays in the cache, 
 
 TEST_CASE(
     "rows are made in lines where neighbours in memory belong to different rows, or the sum has no known length") {
-  const auto schedule_with = [](const Dim& terms, bool transposed, DType from = u8) {
+  const auto schedule_with = [](const Dim& terms, bool transposed, DType from = u8, std::int64_t rows = 784,
+                                std::int64_t columns = 128) {
     Builder b;
-    const TensorId x = transposed ? b.input(from, {terms, 784}) : b.input(from, {784, terms});
-    const TensorId dy = b.input(f32, {terms, 128});
-    const TensorId out = b.output(f32, {784, 128});
-    const Index i = b.outer(784, "i");
-    const Index j = b.outer(128, "j");
+    const TensorId x = transposed ? b.input(from, {terms, rows}) : b.input(from, {rows, terms});
+    const TensorId dy = b.input(f32, {terms, columns});
+    const TensorId out = b.output(f32, {rows, columns});
+    const Index i = b.outer(rows, "i");
+    const Index j = b.outer(columns, "j");
     const Index k = b.axis(terms, "k");
     const Expr made = cast(f32, transposed ? b.load(x, {k, i}) : b.load(x, {i, k}));
     b.stage().yield(b.contract({k}, made, b.load(dy, {k, j})), out, {i, j});
@@ -175,8 +176,44 @@ TEST_CASE(
   CHECK(schedule_with(dim("k"), true).shares_columns);
   CHECK(schedule_with(32, false).block.has_value());
   CHECK_FALSE(schedule_with(32, false).lines.has_value());
-  const Schedule loaded = schedule_with(32, true, f32);
-  CHECK_FALSE((loaded.lines.has_value() || loaded.block.has_value()));
+  CHECK(schedule_with(32, true, f32, 1024).lines.has_value());  // terms are a page apart
+  const Schedule beside_panels = schedule_with(32, true, f32, 1024, 1024);
+  CHECK(beside_panels.lines.has_value());
+  CHECK(beside_panels.packed.size() == 1);
+  CHECK_FALSE(beside_panels.shares_columns);
+  for (const std::int64_t rows : {128, 784}) {
+    for (const bool transposed : {false, true}) {
+      const Schedule loaded = schedule_with(32, transposed, f32, rows);
+      CHECK_FALSE((loaded.lines.has_value() || loaded.block.has_value()));
+    }
+  }
+}
+
+TEST_CASE("rows that share what they read of a quotient come in the order of memory, unless they contract") {
+  const auto outer_axes = [](bool contracts) {
+    Builder b;
+    const Dim n = dim("n");
+    const TensorId x = b.input(f32, {n, 13, 32});
+    const TensorId w = b.input(f32, {32, 32});
+    const TensorId out = b.output(f32, {n, 26, 32});
+    const Index i = b.outer(n, "i");
+    const Index j = b.outer(26, "j");
+    const Index p = b.outer(32, "p");
+    const Expr pair = floor_div(j, b.pool().extent(2));
+    const Index k = b.axis(32, "k");
+    const Expr value =
+        contracts ? b.contract({k}, b.load(x, {i, pair, k}), b.load(w, {k, p})) : b.load(x, {i, pair, p});
+    b.stage().yield(value, out, {i, j, p});
+    b.finish_kernel();
+    check_against_interpreter(b.program, {.symbols = {{3}}, .fill = Fill::whole_numbers});
+    const Schedule made = schedule_of(b);
+    std::vector<std::string> names;
+    for (const AxisId axis : made.batch) names.push_back(b.pool().axis(axis).name);
+    names.push_back(b.pool().axis(*made.row).name);
+    return fmt::format("{}", fmt::join(names, ", "));
+  };
+  CHECK(outer_axes(false) == "ij_run, j");
+  CHECK(outer_axes(true) == "j_run, i, j");
 }
 
 TEST_CASE("an element-wise kernel over whole arrays becomes one long axis") {

@@ -181,6 +181,13 @@ TEST_CASE("lines of rows are made slice by slice, for panels of columns that sha
   }
 }
 
+TEST_CASE("what lies in few sets of the cache is made in lines, beside panels of the other operand too") {
+  check_against_interpreter(matmul(576, 270, 40, true, false), {.portable = false});
+  check_against_interpreter(matmul(512, 258, 520, true, false), {.portable = false});
+  check_against_interpreter(matmul(576, dim("k"), 24, true, false),
+                            {.symbols = {{0}, {1}, {256}, {300}}, .portable = false});
+}
+
 TEST_CASE("a copy is made anew where the operand changes within a batch, and once where it does not") {
   for (const bool changes : {false, true}) {
     Builder b;
