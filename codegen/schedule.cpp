@@ -322,26 +322,31 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
   }
   const int bytes = static_cast<int>(size_of(dtype));
   const Tile tile = choose_tile(rows, columns, out.width, bytes, machine);
-  int panel_vectors = tile.vectors * std::max(1, most_panel_vectors / tile.vectors);
+  int most_vectors = tile.vectors * std::max(1, most_panel_vectors / tile.vectors);
   if (const auto count = columns.as_constant()) {
-    panel_vectors = static_cast<int>(std::clamp<std::int64_t>(ceil_div(*count, out.width), 1, panel_vectors));
+    most_vectors = static_cast<int>(std::clamp<std::int64_t>(ceil_div(*count, out.width), 1, most_vectors));
   }
   const int vector_bytes = out.width * bytes;
   const auto packed = choose_packed(accesses, *contraction, *out.column, out.row, vector_bytes, packed_bytes);
-  if (packed) {
-    out.packed.push_back(*packed);
-    const std::int64_t line_bytes = *reduced_length(pool, *contraction) * vector_bytes;
-    panel_vectors = static_cast<int>(std::clamp<std::int64_t>(packed_bytes / line_bytes, 1, panel_vectors));
-  }
-  out.panel = std::int64_t{panel_vectors} * out.width;
-  out.tiles.clear();
-  for (const int tile_rows : rows_of_tiles(rows, tile.rows)) {
-    const int vectors = tile_rows == tile.rows
-                            ? tile.vectors
-                            : tile_vectors(tile_rows, columns, out.width, bytes, machine, panel_vectors);
-    out.tiles.push_back({tile_rows, std::min(vectors, panel_vectors)});
-  }
+  if (packed) out.packed.push_back(*packed);
+  const auto set_panel = [&](std::int64_t most_bytes) {
+    int vectors = most_vectors;
+    if (packed) {
+      const std::int64_t line_bytes = *reduced_length(pool, *contraction) * vector_bytes;
+      vectors = static_cast<int>(std::clamp<std::int64_t>(most_bytes / line_bytes, 1, most_vectors));
+    }
+    out.panel = std::int64_t{vectors} * out.width;
+    out.tiles.clear();
+    for (const int tile_rows : rows_of_tiles(rows, tile.rows)) {
+      const int tile_columns =
+          tile_rows == tile.rows ? tile.vectors : tile_vectors(tile_rows, columns, out.width, bytes, machine, vectors);
+      out.tiles.push_back({tile_rows, std::min(tile_columns, vectors)});
+    }
+  };
+  set_panel(packed_bytes);
   choose_making(accesses, out, *contraction);
+  // For each panel, lines are made anew of memory that no prefetcher follows.
+  if (packed && out.lines) set_panel(2 * packed_bytes);
   if (!out.lines) out.slice = choose_slice(accesses, out, *contraction);
   out.delays = can_delay(accesses, out, *contraction, machine);
   return out;

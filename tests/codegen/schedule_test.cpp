@@ -181,6 +181,9 @@ TEST_CASE(
   CHECK(beside_panels.lines.has_value());
   CHECK(beside_panels.packed.size() == 1);
   CHECK_FALSE(beside_panels.shares_columns);
+  const Schedule deep = schedule_with(4096, true, f32, 1024, 1024);
+  CHECK(deep.lines.has_value());
+  CHECK(deep.panel * 4096 * 4 <= 512 * 1024);
   for (const std::int64_t rows : {128, 784}) {
     for (const bool transposed : {false, true}) {
       const Schedule loaded = schedule_with(32, transposed, f32, rows);
