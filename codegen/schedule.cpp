@@ -19,6 +19,9 @@ namespace {
 
 /// A map's panel is long enough to make an item worth its bookkeeping, short enough to share out.
 constexpr std::int64_t map_panel = 2048;
+/// What is turned of a block of rows stays in the first-level cache, and the places it comes from in the translation
+/// buffer.
+constexpr std::int64_t turned_panel = 128;
 /// A panel is wide enough for what is loaded of the other operand to be used several times.
 constexpr int most_panel_vectors = 4;
 /// What is copied of a panel should leave room in the second-level cache.
@@ -169,6 +172,29 @@ void move_row_last(Accesses& accesses, const Reduce& reduce, AxisId column, std:
   }
 }
 
+/// The loads whose neighbours in memory are in different rows, along the last of `outer` that there are such loads
+/// along; puts that last.
+std::vector<ExprId> choose_turned(Accesses& accesses, AxisId column, std::span<const Stage> stages, int width,
+                                  std::vector<AxisId>& outer) {
+  const Pool& pool = accesses.pool();
+  const std::vector<ExprId> values = values_of(stages);
+  for (auto axis = outer.rbegin(); axis != outer.rend(); ++axis) {
+    const auto rows = pool.axis(*axis).extent.as_constant();
+    if (rows && *rows < width) continue;
+    std::vector<ExprId> turned = loads_of(pool, values);
+    std::erase_if(turned, [&](ExprId load) {
+      const std::optional<Dim> along = accesses.step(load, column);
+      const bool apart = along && *along != Dim(0) && *along != Dim(1);
+      return !apart || accesses.step(load, *axis) != Dim(1) || pool.dtype(load) == boolean ||
+             accesses.facts(load).reads_stored;
+    });
+    if (turned.empty()) continue;
+    std::rotate(std::next(axis).base(), axis.base(), outer.end());
+    return turned;
+  }
+  return {};
+}
+
 /// Every chunk copies the panels it needs, or the small operands of a row kernel whole, which blocks of rows must pay
 /// for.
 constexpr std::int64_t packed_blocks = 16;
@@ -269,6 +295,10 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
     }
   }
   if (contraction && out.column) move_row_last(accesses, *contraction, *out.column, outer);
+  if (out.form == Schedule::Form::map) {
+    out.width = vector_width(pool, values);
+    out.turned = choose_turned(accesses, *out.column, kernel.stages, out.width, outer);
+  }
   out.row = take_last();
   out.batch = outer;
   const Dim rows = out.row ? pool.axis(*out.row).extent : Dim(1);
@@ -303,10 +333,10 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
 
   const Dim columns = pool.axis(*out.column).extent;
   if (out.form == Schedule::Form::map) {
-    out.width = vector_width(pool, values);
     // A whole row an item where rows are short; rows of unknown length in blocks.
+    const std::int64_t panel = out.turned.empty() ? map_panel : turned_panel;
     const auto count = columns.as_constant();
-    out.panel = count && *count <= 2 * map_panel ? std::max<std::int64_t>(*count, 1) : map_panel;
+    out.panel = count && *count <= 2 * panel ? std::max<std::int64_t>(*count, 1) : panel;
     out.streamed = choose_streamed(accesses, out.stages, out.column);
     return out;
   }
@@ -396,8 +426,9 @@ std::string to_string(const Schedule& schedule, const Pool& pool) {
   const char* streams = schedule.streamed.empty() ? "" : "; large results go past the caches";
   switch (schedule.form) {
     case Schedule::Form::map:
-      return fmt::format("map {}, {}: vectors of {}; panels of {} columns{}", name(schedule.row), name(schedule.column),
-                         schedule.width, schedule.panel, streams);
+      return fmt::format("map {}, {}: vectors of {}; panels of {} columns{}{}", name(schedule.row),
+                         name(schedule.column), schedule.width, schedule.panel,
+                         schedule.turned.empty() ? "" : ", turned in registers", streams);
     case Schedule::Form::tile:
       return fmt::format("tile {}, {}: {} vectors of {}; panels of {} columns{}{}{}{}", name(schedule.row),
                          name(schedule.column), fmt::join(tiles, ", "), schedule.width, schedule.panel,

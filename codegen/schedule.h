@@ -23,7 +23,8 @@ namespace lathe {
 /// run side by side. An operand along the rows that takes arithmetic, or whose rows lie anywhere, is made as the sum
 /// goes: in every item that reads it, so that no thread has to fetch it from another; a thread on its own makes it once
 /// for all columns. A row kernel takes its stages one after the other; where all that they reduce is shorter than a
-/// vector, its lanes are rows.
+/// vector, its lanes are rows. A map whose loads have neighbours in different rows turns a square of rows and columns
+/// in registers.
 struct Schedule {
   enum class Form {
     map,   // no reductions: rows outside, vectors of columns inside
@@ -34,24 +35,29 @@ struct Schedule {
   Form form = Form::rows;
   std::vector<loop::AxisId> batch;  // outermost first
   std::optional<loop::AxisId> row;
-  std::optional<loop::AxisId> column;    // map and tile
-  int width = 16;                        // elements a vector
-  std::vector<Tile> tiles = {{1, 1}};    // to use, most rows first; the last ones cover any remainder of rows
-  std::int64_t panel = 0;                // columns an item covers
-  std::vector<loop::ExprId> packed;      // operands of contractions: copied panel by panel, or by `rows` whole
-  std::optional<loop::ExprId> block;     // an operand along rows to make, a vector of reduced indices at a time
-  std::optional<loop::ExprId> lines;     // the same, a vector of rows at a time, for all indices of a slice
-  std::vector<loop::AxisId> shared;      // batch axes all of whose points use one block in turn, if a thread is alone
-  bool shares_columns = false;           // so do all panels of columns
-  bool delays = false;                   // what tiles do with their sums: each does it while the next one sums
-  std::int64_t slice = 0;                // first reduced indices of a contraction at a time; 0: all
-  std::optional<Ahead> ahead;            // rows: replaces the first stage
-  int across = 0;                        // rows: of a block, which short stages take as one vector; 0: one by one
-  std::vector<std::size_t> followed;     // rows: stages whose tiles the next stage takes from registers
+  std::optional<loop::AxisId> column;  // map and tile
+  int width = 16;                      // elements a vector
+  std::vector<Tile> tiles = {{1, 1}};  // to use, most rows first; the last ones cover any remainder of rows
+  std::int64_t panel = 0;              // columns an item covers
+  std::vector<loop::ExprId> packed;    // operands of contractions: copied panel by panel, or by `rows` whole
+  std::optional<loop::ExprId> block;   // an operand along rows to make, a vector of reduced indices at a time
+  std::optional<loop::ExprId> lines;   // the same, a vector of rows at a time, for all indices of a slice
+  std::vector<loop::AxisId> shared;    // batch axes all of whose points use one block in turn, if a thread is alone
+  bool shares_columns = false;         // so do all panels of columns
+  bool delays = false;                 // what tiles do with their sums: each does it while the next one sums
+  std::int64_t slice = 0;              // first reduced indices of a contraction at a time; 0: all
+  std::vector<loop::ExprId> turned;    // map: loads whose neighbours are in different rows; a block is turned at a time
+  std::optional<Ahead> ahead;          // rows: replaces the first stage
+  int across = 0;                      // rows: of a block, which short stages take as one vector; 0: one by one
+  std::vector<std::size_t> followed;   // rows: stages whose tiles the next stage takes from registers
   std::vector<loop::TensorId> streamed;  // stored past the caches where they are large: see streaming.h
   Dim work;                              // of the whole kernel, in operations on single elements
 
-  int rows() const { return across > 0 ? across : tiles.front().rows; }  // of a block
+  /// Of a block.
+  int rows() const {
+    if (across > 0) return across;
+    return turned.empty() ? tiles.front().rows : width;
+  }
 
   std::vector<loop::LocalInfo> locals;
   std::vector<loop::Stage> stages;  // over merged axes

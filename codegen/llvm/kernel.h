@@ -148,6 +148,16 @@ class KernelEmitter : public FunctionEmitter {
   void pack(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column, llvm::Value* begin,
             llvm::Value* length, std::int64_t panel, int width);
 
+  /// A range of an axis: `length` indices from `begin` on.
+  struct Range {
+    loop::AxisId axis;
+    llvm::Value* begin;
+    llvm::Value* length;
+  };
+  /// Copies what `load` reads of a block of rows, at most `width`, in at most `panel` columns. Its neighbours are in
+  /// different rows: squares are turned in registers. What is loaded of it there comes from the copy.
+  void turn(loop::ExprId load, const Range& rows, const Range& columns, int width, std::int64_t panel);
+
   /// Makes room for the space's rows of an operand that runs along rows: what is computed of it from now on comes from
   /// there. Contractions put it there as they go, where `set_block_is_new` says that the block is.
   void open_block(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column);
@@ -279,6 +289,8 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* block_element(const Packed& block);
   const Packed* find_packed(loop::ExprId operand) const;
   llvm::Value* load_packed(const Packed& packed);
+  void pack_square(const Packed& packed, const Space& along, llvm::Value* first_line, llvm::Value* column,
+                   std::int64_t count);
   void pack_transposed(const Packed& packed, llvm::Value* length, int width);
   Packed packed_lines(const Lines& lines, loop::AxisId column);
   std::optional<Packed> find_block(const loop::Reduce& reduce) const;

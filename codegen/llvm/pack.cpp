@@ -8,6 +8,15 @@ namespace lathe::emit {
 
 using namespace loop;  // the expression vocabulary is used throughout
 
+namespace {
+
+/// Of lines that are whole vectors, one after the other.
+llvm::Align line_alignment(DType dtype, int width) {
+  return llvm::Align(std::min<std::uint64_t>(64, static_cast<std::uint64_t>(width) * size_of(dtype)));
+}
+
+}  // namespace
+
 /// One place an operand, whatever panel or block of it is at hand.
 llvm::AllocaInst* KernelEmitter::packed_memory(ExprId operand, std::int64_t elements) {
   auto [at, fresh] = packed_memory_.emplace(operand, nullptr);
@@ -62,7 +71,7 @@ llvm::Value* KernelEmitter::load_packed(const Packed& packed) {
   }
   llvm::Value* at = shifted(packed_element(packed, bound(packed.column)), column_ * space_.width);
   auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(space_.width));
-  return b.CreateAlignedLoad(type, at, llvm::Align(64));
+  return b.CreateAlignedLoad(type, at, line_alignment(dtype, space_.width));
 }
 
 /// From now on the operand is what it is.
@@ -84,7 +93,7 @@ void KernelEmitter::pack(const Reduce& reduce, ExprId operand, AxisId column, ll
     nest(reduce.axes, [&] {
       vectors(column, begin, length, width, [&] {
         llvm::Value* made = vector(operand);
-        b.CreateAlignedStore(made, packed_element(packed, bound(column)), llvm::Align(64));
+        b.CreateAlignedStore(made, packed_element(packed, bound(column)), line_alignment(pool().dtype(operand), width));
       });
     });
   }
@@ -248,47 +257,73 @@ Carried KernelEmitter::with_block(const Packed& block, llvm::Value* begin, llvm:
   });
 }
 
-/// Vectors along the last reduced axis, turned in registers, a square of `width` lines and columns at a time.
-void KernelEmitter::pack_transposed(const Packed& packed, llvm::Value* length, int width) {
+/// Copies a square of an operand that runs along its last axis, from `first_line` on: turned in registers, `count` of
+/// its lines are stored. Columns past the last one hold anything.
+void KernelEmitter::pack_square(const Packed& packed, const Space& along, llvm::Value* first_line, llvm::Value* column,
+                                std::int64_t count) {
   const AxisId last = packed.axes.back();
-  const std::int64_t lines = pool().axis(last).extent.constant();
   const auto columns = pool().axis(packed.column).extent.as_constant();
-  const bool has_edge = !columns || *columns % width != 0;
+  const bool has_edge = !columns || *columns % along.width != 0;
   llvm::Value* last_column = b.CreateNSWSub(extent(packed.column), number(1));
-  const auto square = [&](llvm::Value* first_line, llvm::Value* column, std::int64_t count) {
-    Space along;
-    along.column = last;
-    along.width = width;
-    if (count < width) {
-      llvm::SmallVector<llvm::Constant*> lanes;
-      for (int lane = 0; lane < width; ++lane) lanes.push_back(b.getInt1(lane < count));
-      along.mask = llvm::ConstantVector::get(lanes);
-    }
-    Carried rows;
-    for (int i = 0; i < width; ++i) {
-      within(along, [&] {
-        llvm::Value* at = b.CreateNSWAdd(column, number(i));
-        bind(packed.column, has_edge ? smaller(at, last_column) : at);
-        bind(last, first_line);
-        rows.push_back(vector(packed.operand));
-      });
-    }
-    rows = transpose(rows);
-    for (std::int64_t i = 0; i < count; ++i) {
-      bind(last, b.CreateNSWAdd(first_line, number(i)));
-      const std::size_t bytes = static_cast<std::size_t>(width) * size_of(pool().dtype(packed.operand));
-      b.CreateAlignedStore(rows[static_cast<std::size_t>(i)], packed_element(packed, column), llvm::Align(bytes));
-    }
-  };
+  Carried lines;
+  for (int i = 0; i < along.width; ++i) {
+    within(along, [&] {
+      llvm::Value* at = b.CreateNSWAdd(column, number(i));
+      bind(packed.column, has_edge ? smaller(at, last_column) : at);
+      bind(last, first_line);
+      lines.push_back(vector(packed.operand));
+    });
+  }
+  lines = transpose(lines);
+  for (std::int64_t i = 0; i < count; ++i) {
+    bind(last, b.CreateNSWAdd(first_line, number(i)));
+    const std::size_t bytes = static_cast<std::size_t>(along.width) * size_of(pool().dtype(packed.operand));
+    b.CreateAlignedStore(lines[static_cast<std::size_t>(i)], packed_element(packed, column), llvm::Align(bytes));
+  }
+}
+
+/// Vectors along the last reduced axis, a square of `width` lines and columns at a time.
+void KernelEmitter::pack_transposed(const Packed& packed, llvm::Value* length, int width) {
+  const std::int64_t lines = pool().axis(packed.axes.back()).extent.constant();
   nest(std::span(packed.axes).first(packed.axes.size() - 1), [&] {
     const auto columns_of = [&](llvm::Value* first_line, std::int64_t count) {
-      loop(number(0), length, width,
-           [&](llvm::Value* offset) { square(first_line, b.CreateNSWAdd(packed.first, offset), count); });
+      Space along;
+      along.column = packed.axes.back();
+      along.width = width;
+      if (count < width) along.mask = first_lanes(number(count), width);
+      loop(number(0), length, width, [&](llvm::Value* offset) {
+        pack_square(packed, along, first_line, b.CreateNSWAdd(packed.first, offset), count);
+      });
     };
     const std::int64_t whole = lines / width * width;
     loop(number(0), number(whole), width, [&](llvm::Value* line) { columns_of(line, width); });
     if (whole < lines) columns_of(number(whole), lines - whole);
   });
+}
+
+void KernelEmitter::turn(ExprId load, const Range& rows, const Range& columns, int width, std::int64_t panel) {
+  const DType dtype = pool().dtype(load);
+  const std::int64_t line = (panel + width - 1) / width * width;
+  llvm::Value* memory = packed_memory(load, line * width);
+  release(load);
+  const Packed packed{Packed::Kind::panel, load, {rows.axis}, columns.axis, memory, line, columns.begin, rows.begin};
+  Space along;
+  along.column = rows.axis;
+  along.width = std::min(module.target.machine.vector_bits / 8 / static_cast<int>(size_of(dtype)), width);
+  const auto squares = [&](bool whole) {
+    loop(number(0), number(width), along.width, [&](llvm::Value* first) {
+      llvm::Value* left = b.CreateNSWSub(rows.length, first);
+      along.mask =
+          whole ? nullptr : first_lanes(b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, left, number(0)), along.width);
+      loop(number(0), columns.length, along.width, [&](llvm::Value* offset) {
+        pack_square(packed, along, b.CreateNSWAdd(rows.begin, first), b.CreateNSWAdd(columns.begin, offset),
+                    along.width);
+      });
+    });
+  };
+  branch(
+      b.CreateICmpEQ(rows.length, number(width)), [&] { squares(true); }, [&] { squares(false); });
+  packed_.push_back(packed);
 }
 
 /// The square matrix that `rows` hold, transposed. Machines are fastest at shuffles within blocks of 16 bytes, and at

@@ -64,6 +64,21 @@ class PanelEmitter {
   }
 
   void map(llvm::Value* begin, llvm::Value* first_row, llvm::Value* end_row) {
+    if (schedule_.turned.empty()) {
+      map_rows(begin, first_row, end_row);
+      return;
+    }
+    k_.loop(first_row, end_row, schedule_.rows(), [&](llvm::Value* row) {
+      llvm::Value* count = k_.smaller(k_.number(schedule_.rows()), k_.b.CreateNSWSub(end_row, row));
+      for (const ExprId load : schedule_.turned) {
+        k_.turn(load, {*schedule_.row, row, count}, {*schedule_.column, begin, panel_length(begin)}, schedule_.width,
+                schedule_.panel);
+      }
+      map_rows(begin, row, k_.b.CreateNSWAdd(row, count));
+    });
+  }
+
+  void map_rows(llvm::Value* begin, llvm::Value* first_row, llvm::Value* end_row) {
     std::vector<ExprId> scattered;
     if (schedule_.row) {
       scattered = scattered_loads(k_.accesses(), values_of(schedule_.stages), *schedule_.row, *schedule_.column);

@@ -260,6 +260,29 @@ TEST_CASE("vectors run along the axis that needs the fewest gathers") {
   CHECK(schedule_of(b).column == i.axis);
 }
 
+TEST_CASE("loads that run along rows are turned, where there are as many rows as lanes") {
+  const auto turned = [](const Dim& height, std::int64_t channels) {
+    Builder b;
+    const Dim n = dim("n");
+    const TensorId x = b.input(f32, {n, channels, height, 20});
+    const TensorId scale = b.input(f32, {channels});
+    const TensorId out = b.output(f32, {n, height, 20, channels});
+    const Index i = b.outer(n, "i");
+    const Index h = b.outer(height, "h");
+    const Index w = b.outer(20, "w");
+    const Index c = b.outer(channels, "c");
+    b.stage().yield(b.load(x, {i, c, h, w}) * b.load(scale, {c}), out, {i, h, w, c});
+    b.finish_kernel();
+    const Schedule made = schedule_of(b);
+    CHECK(made.form == Schedule::Form::map);
+    if (!made.turned.empty()) CHECK(made.rows() == made.width);
+    return made.turned.size();
+  };
+  CHECK(turned(20, 64) == 1);
+  CHECK(turned(dim("h"), 64) == 1);
+  CHECK(turned(1, 1) == 0);
+}
+
 TEST_CASE("a reduction goes along rows or across columns, whichever is contiguous") {
   const auto form = [](bool down_columns) {
     Builder b;

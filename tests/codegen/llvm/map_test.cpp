@@ -53,6 +53,45 @@ TEST_CASE("both axes may be symbols") {
   check_against_interpreter(b.program, {.symbols = sizes});
 }
 
+TEST_CASE("what neighbours of a row are columns of is turned a square at a time, whatever is left at the edges") {
+  for (const DType dtype : {u8, i32, i64, f32, f64}) {
+    for (const std::int64_t rows : {8, 16, 21, 40}) {
+      for (const std::int64_t columns : {3, 16, 37, 300}) {
+        CAPTURE(rows);
+        CAPTURE(columns);
+        Builder b;
+        const Dim n = dim("n");
+        const TensorId x = b.input(dtype, {n, columns, rows});
+        const TensorId y = b.input(dtype, {n, rows, columns});
+        const TensorId out = b.output(dtype, {n, rows, columns});
+        const Index p = b.outer(n, "p");
+        const Index i = b.outer(rows, "i");
+        const Index j = b.outer(columns, "j");
+        b.stage().yield(b.load(x, {p, j, i}) + b.load(y, {p, i, j}), out, {p, i, j});
+        b.finish_kernel();
+        check_against_interpreter(b.program, {.symbols = {{0}, {2}}});
+      }
+    }
+  }
+}
+
+TEST_CASE("a transposition of symbolic extents") {
+  Builder b;
+  const Dim n = dim("n");
+  const Dim m = dim("m");
+  const TensorId x = b.input(f32, {m, n});
+  const TensorId out = b.output(f32, {n, m});
+  const Index i = b.outer(n, "i");
+  const Index j = b.outer(m, "j");
+  b.stage().yield(b.load(x, {j, i}), out, {i, j});
+  b.finish_kernel();
+  std::vector<std::vector<std::int64_t>> sizes;
+  for (const std::int64_t rows : {0, 1, 15, 16, 33}) {
+    for (const std::int64_t columns : {0, 1, 16, 127, 128, 129, 400}) sizes.push_back({rows, columns});
+  }
+  check_against_interpreter(b.program, {.symbols = sizes});
+}
+
 TEST_CASE("transposed, strided, reversed and computed indices gather") {
   Builder b;
   const Dim n = dim("n");
