@@ -280,8 +280,78 @@ bool KernelEmitter::covers_row(ExprId access) {
   return index && space_.column == index->axis && coefficient == Dim(1);
 }
 
+/// Whether an index grows by one or stays the same from lane to lane: one that is kept inside an axis, say.
+bool KernelEmitter::slides(ExprId id) {
+  if (!varies(id)) return true;
+  const ExprNode& node = pool().node(id);
+  if (std::holds_alternative<AxisIndex>(node)) return true;
+  if (const auto* choice = std::get_if<Select>(&node)) {
+    return !varies(choice->condition) && slides(choice->a) && slides(choice->b);
+  }
+  const auto* binary = std::get_if<Binary>(&node);
+  if (binary && (binary->op == BinaryOp::min || binary->op == BinaryOp::max)) {
+    return slides(binary->a) && slides(binary->b);
+  }
+  const Affine sum = affine(pool(), id);
+  const bool is_sum =
+      std::none_of(sum.terms.begin(), sum.terms.end(), [&](const auto& term) { return term.first == id; });
+  return is_sum && slides(sum);
+}
+
+bool KernelEmitter::slides(const Affine& sum) {
+  int varying = 0;
+  for (const auto& [atom, coefficient] : sum.terms) {
+    if (!varies(atom)) continue;
+    if (++varying > 1 || coefficient != Dim(1) || !slides(atom)) return false;
+  }
+  return true;
+}
+
+/// A load whose index slides: most vectors of it lie side by side, or all lanes in one place.
+llvm::Value* KernelEmitter::load_sliding(ExprId access) {
+  const AxisId column = *space_.column;
+  const int width = space_.width;
+  const int row = row_;
+  llvm::Value* first_lane = b.CreateNSWAdd(bound(column), number(std::int64_t{column_} * width));
+  Space one = space_;
+  one.column.reset();
+  one.width = one.vectors = 1;
+  one.mask = nullptr;
+  const auto pointer_at = [&](int lane) {
+    llvm::Value* pointer = nullptr;
+    elsewhere(one, [&] {
+      row_ = row;
+      bind(column, b.CreateNSWAdd(first_lane, number(lane)));
+      pointer = place(access).pointer;
+    });
+    return pointer;
+  };
+  const DType dtype = pool().dtype(access);
+  llvm::Type* element = module.memory_type(dtype);
+  const Place side_by_side{pointer_at(0), dtype, true, nullptr};
+  const auto address = [&](llvm::Value* pointer) { return b.CreatePtrToInt(pointer, module.i64_type()); };
+  llvm::Value* distance = b.CreateSub(address(pointer_at(width - 1)), address(side_by_side.pointer));
+  llvm::Value* runs = b.CreateICmpEQ(distance, number((width - 1) * static_cast<std::int64_t>(size_of(dtype))));
+  llvm::Value* rests = b.CreateICmpEQ(distance, number(0));
+  llvm::Value* alike = splat(b.CreateAlignedLoad(element, side_by_side.pointer, llvm::Align(size_of(dtype))));
+  const auto from = [&](const Place& place) { return Carried{load_from(place, access)}; };
+  const Carried simple = when(runs, alike, [&] { return from(side_by_side); });
+  llvm::Value* neither = b.CreateNot(b.CreateOr(runs, rests));
+  return when(neither, simple, [&] { return from(place(access)); }).front();
+}
+
 llvm::Value* KernelEmitter::load(ExprId access) {
-  const Place at = place(access);
+  const Affine& flat = accesses_.flat(access);
+  const bool computed = std::any_of(flat.terms.begin(), flat.terms.end(), [&](const auto& term) {
+    return varies(term.first) && !std::holds_alternative<AxisIndex>(pool().node(term.first));
+  });
+  const bool slide = computed && std::holds_alternative<Load>(pool().node(access)) && slides(flat);
+  llvm::Value* loaded = slide ? load_sliding(access) : load_from(place(access), access);
+  return pool().dtype(access) == boolean ? b.CreateIsNotNull(loaded) : loaded;
+}
+
+/// What lies at the place of an access, as memory has it.
+llvm::Value* KernelEmitter::load_from(const Place& at, ExprId access) {
   llvm::Value* mask = covers_row(access) ? nullptr : space_.mask;
   llvm::Type* element = module.memory_type(at.dtype);
   const llvm::Align align(size_of(at.dtype));
@@ -307,7 +377,7 @@ llvm::Value* KernelEmitter::load(ExprId access) {
       loaded = annotate(b.CreateAlignedLoad(type, at.pointer, align), access);
     }
   }
-  return at.dtype == boolean ? b.CreateIsNotNull(loaded) : loaded;
+  return loaded;
 }
 
 void KernelEmitter::store(ExprId access, llvm::Value* value) {

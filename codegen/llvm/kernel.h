@@ -281,7 +281,11 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* first_element(loop::ExprId access, const loop::Affine& flat);
   llvm::Value* lane_offsets(const Dim& step);
   bool covers_row(loop::ExprId access);
+  bool slides(loop::ExprId id);
+  bool slides(const loop::Affine& sum);
+  llvm::Value* load_sliding(loop::ExprId access);
   llvm::Value* load(loop::ExprId access);
+  llvm::Value* load_from(const Place& at, loop::ExprId access);
   llvm::AllocaInst* packed_memory(loop::ExprId operand, std::int64_t elements);
   void release(loop::ExprId operand);
   llvm::Value* packed_line(const Packed& packed);

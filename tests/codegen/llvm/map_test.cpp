@@ -109,6 +109,27 @@ TEST_CASE("transposed, strided, reversed and computed indices gather") {
   check_against_interpreter(b.program, {.symbols = each_size()});
 }
 
+TEST_CASE("indices that are kept inside an axis run along it, rest at its ends, or do both within a vector") {
+  for (const DType dtype : {boolean, u8, f32, f64}) {
+    for (const std::int64_t extent : {1, 5, 16, 40}) {
+      CAPTURE(extent);
+      Builder b;
+      const Dim n = dim("n");
+      const Index i = b.outer(n, "i");
+      const Index j = b.outer(75, "j");
+      const TensorId x = b.input(dtype, {n, extent});
+      const auto number = [&](std::int64_t value) { return b.pool().extent(value); };
+      for (const std::int64_t shift : {-60, -17, -3, 0, 2, 20}) {
+        const TensorId out = b.output(dtype, {n, 75});
+        const Expr inside = max(min(Expr(j) + number(shift), number(extent - 1)), number(0));
+        b.stage().yield(b.load(x, {i, inside}), out, {i, j});
+      }
+      b.finish_kernel();
+      check_against_interpreter(b.program, {.symbols = {{0}, {1}, {5}}});
+    }
+  }
+}
+
 TEST_CASE("a transposed store scatters") {
   Builder b;
   const Dim n = dim("n");
