@@ -317,9 +317,9 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
       const std::int64_t line = columns ? ceil_div(*columns, reduce_lanes(dtype)) * reduce_lanes(dtype) : 0;
       const auto packed = choose_packed(accesses, reduce, stage.inner.back(), out.row,
                                         line * static_cast<std::int64_t>(size_of(dtype)), packed_whole_bytes);
-      // It is copied once for all rows: before there is a batch, or any other inner axis than its own.
+      // It is copied once for all rows of a point of the batch: before there is any other inner axis than its own.
       const auto others = std::span(stage.inner).first(stage.inner.size() - 1);
-      const bool fixed = packed && !accesses.varies(*packed, out.batch) && !accesses.varies(*packed, others);
+      const bool fixed = packed && !accesses.varies(*packed, others);
       if (line > 0 && fixed) out.packed.push_back(*packed);
     }
     if (out.across == 0) join_sums(*program.pool, out.stages);

@@ -18,7 +18,7 @@ class RowEmitter {
 
   void emit() {
     place_locals();
-    pack();
+    pack(false);
     if (schedule_.ahead) {
       llvm::Type* type = k_.module.type(k_.pool().dtype(schedule_.ahead->reduction));
       ahead_ = {schedule_.ahead->reduction, k_.stack_array(type, 1, "ahead")};
@@ -28,6 +28,7 @@ class RowEmitter {
         block(nullptr, nullptr);
         return;
       }
+      pack(true);
       const int rows = schedule_.rows();
       last_row_ = k_.b.CreateNSWSub(end_row, k_.number(1));
       if (schedule_.ahead) {
@@ -59,13 +60,15 @@ class RowEmitter {
 
   bool is_tiled(const Stage& stage) const { return lathe::is_tiled(k_.pool(), schedule_, stage); }
 
-  void pack() {
+  /// Copies operands that are the same for all rows: those that change within the batch, or those that do not.
+  void pack(bool changing) {
     for (const Stage& stage : schedule_.stages) {
       if (!is_tiled(stage)) continue;
       const Reduce& reduce = *reduction(k_.pool(), stage);
       const AxisId column = stage.inner.back();
       for (const ExprId operand : schedule_.packed) {
         if (operand != reduce.a && operand != reduce.b) continue;
+        if (k_.accesses().varies(operand, schedule_.batch) != changing) continue;
         const std::int64_t columns = k_.pool().axis(column).extent.constant();
         const int width = width_of(stage);
         k_.pack(reduce, operand, column, k_.number(0), k_.number(columns), (columns + width - 1) / width * width,

@@ -285,6 +285,40 @@ TEST_CASE("two contractions in a row: the second reads the row that the first le
   check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
 }
 
+TEST_CASE("an operand to copy may be another at each point of a batch") {
+  for (const bool changes : {false, true}) {
+    for (const std::int64_t rows : {3, 16, 45}) {
+      CAPTURE(rows);
+      Builder b;
+      const Dim n = dim("n");
+      const TensorId q = b.input(f32, {n, rows, 24});
+      const TensorId k = b.input(f32, {n, 40, 24});
+      const TensorId v = b.input(f32, {n, 40, 20});
+      const TensorId out = b.output(f32, {n, rows, 20});
+      const Index p = b.outer(n, "p");
+      const Index i = b.outer(rows, "i");
+      const Expr which = changes ? Expr(p) : b.pool().extent(0);
+      const LocalId scores = b.local(f32, {40});
+      const LocalId largest = b.local(f32);
+      const Index l = b.axis(40, "l");
+      const Index c = b.axis(24, "c");
+      b.stage({l}).yield(b.contract({c}, b.load(q, {p, i, c}), b.load(k, {which, l, c})), scores, {l});
+      const Index m = b.axis(40, "m");
+      b.stage().yield(b.reduce(ReduceOp::max, {m}, b.read(scores, {m})), largest);
+      const LocalId weights = b.local(f32, {40});
+      const Index w = b.axis(40, "w");
+      b.stage({w}).yield(b.read(scores, {w}) - b.read(largest), weights, {w});
+      const Index j = b.axis(20, "j");
+      const Index t = b.axis(40, "t");
+      b.stage({j}).yield(b.contract({t}, b.read(weights, {t}), b.load(v, {which, t, j})), out, {p, i, j});
+      b.finish_kernel();
+      check_against_interpreter(b.program, {.symbols = {{1}, {2}, {7}}, .portable = false});
+      CHECK(schedule(b.program, std::get<Kernel>(b.program.steps.front()), machine_model(InstructionSet::avx512))
+                .packed.size() == 1);
+    }
+  }
+}
+
 TEST_CASE("a row of booleans and one of doubles share a kernel") {
   Builder b;
   const Dim n = dim("n");
