@@ -37,7 +37,7 @@ bool leaves_registers(const Tile& tile, int width, int element_bytes, const Mach
 Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_bytes, const MachineModel& machine) {
   constexpr std::int64_t usual_rows = 32;  // a batch
   constexpr std::int64_t many_columns = 4096;
-  constexpr int most_rows = 8;  // more would mostly enlarge the code of epilogues
+  constexpr int most_rows = 8;  // more would mostly enlarge the code of epilogues, unless rows are single vectors
   const std::int64_t m = std::max<std::int64_t>(rows.as_constant().value_or(usual_rows), 1);
   const std::int64_t n = ceil_div(std::max<std::int64_t>(columns.as_constant().value_or(many_columns), 1), width);
   const int registers = registers_of(width, element_bytes, machine);
@@ -50,7 +50,7 @@ Tile choose_tile(const Dim& rows, const Dim& columns, int width, int element_byt
   Tile best;
   double least = std::numeric_limits<double>::max();
   for (int v = 1; v <= 8 && v <= n; ++v) {
-    for (int r = 1; r <= most_rows && r <= m; ++r) {
+    for (int r = 1; r <= (n == 1 ? 2 : 1) * most_rows && r <= m; ++r) {
       if (!fits(static_cast<int>(r), static_cast<int>(v), registers, machine)) break;
       const auto panel = [&](std::int64_t vectors) {
         const std::int64_t blocks = m / r;

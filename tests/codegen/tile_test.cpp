@@ -23,7 +23,7 @@ TEST_CASE("register tiles fill the machine's accumulators and divide what they c
   CHECK(rows_and_vectors(784, 128, 4, avx512) == std::pair(8, 2));
   CHECK(rows_and_vectors(dim("batch"), 128, 4, avx512) == std::pair(8, 2));
   CHECK(rows_and_vectors(dim("batch"), 128, 8, avx512) == std::pair(8, 2));
-  CHECK(rows_and_vectors(dim("batch"), 10, 4, avx512) == std::pair(8, 1));
+  CHECK(rows_and_vectors(dim("batch"), 10, 4, avx512) == std::pair(16, 1));
   CHECK(rows_and_vectors(12, 160, 4, avx2) == std::pair(6, 1));
   // One row: several vectors hide the latency of the chains.
   CHECK(rows_and_vectors(1, 128, 4, avx512).second >= 4);
