@@ -294,7 +294,7 @@ class KernelEmitter : public FunctionEmitter {
   const Packed* find_packed(loop::ExprId operand) const;
   llvm::Value* load_packed(const Packed& packed);
   void pack_square(const Packed& packed, const Space& along, llvm::Value* first_line, llvm::Value* column,
-                   std::int64_t count);
+                   std::int64_t count, std::int64_t ahead = 0);
   void pack_transposed(const Packed& packed, llvm::Value* length, int width);
   Packed packed_lines(const Lines& lines, loop::AxisId column);
   std::optional<Packed> find_block(const loop::Reduce& reduce) const;

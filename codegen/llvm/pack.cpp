@@ -260,7 +260,7 @@ Carried KernelEmitter::with_block(const Packed& block, llvm::Value* begin, llvm:
 /// Copies a square of an operand that runs along its last axis, from `first_line` on: turned in registers, `count` of
 /// its lines are stored. Columns past the last one hold anything.
 void KernelEmitter::pack_square(const Packed& packed, const Space& along, llvm::Value* first_line, llvm::Value* column,
-                                std::int64_t count) {
+                                std::int64_t count, std::int64_t ahead) {
   const AxisId last = packed.axes.back();
   const auto columns = pool().axis(packed.column).extent.as_constant();
   const bool has_edge = !columns || *columns % along.width != 0;
@@ -271,6 +271,10 @@ void KernelEmitter::pack_square(const Packed& packed, const Space& along, llvm::
       llvm::Value* at = b.CreateNSWAdd(column, number(i));
       bind(packed.column, has_edge ? smaller(at, last_column) : at);
       bind(last, first_line);
+      if (ahead != 0) {
+        llvm::Type* element = module.memory_type(pool().dtype(packed.operand));
+        prefetch(b.CreateGEP(element, first_element(packed.operand, accesses_.flat(packed.operand)), number(ahead)));
+      }
       lines.push_back(vector(packed.operand));
     });
   }
@@ -317,7 +321,7 @@ void KernelEmitter::turn(ExprId load, const Range& rows, const Range& columns, i
           whole ? nullptr : first_lanes(b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, left, number(0)), along.width);
       loop(number(0), columns.length, along.width, [&](llvm::Value* offset) {
         pack_square(packed, along, b.CreateNSWAdd(rows.begin, first), b.CreateNSWAdd(columns.begin, offset),
-                    along.width);
+                    along.width, width);
       });
     });
   };

@@ -1,5 +1,5 @@
-// Softmax, layer norm, GELU and Adam's update, in cache and out of cache; beside Lathe libtorch, and the copying of as
-// many bytes as the operation cannot help but move.
+// Softmax, layer norm, GELU, a transposition and Adam's update, in cache and out of cache; beside Lathe libtorch, and
+// the copying of as many bytes as the operation cannot help but move.
 
 #include <malloc.h>
 
@@ -79,6 +79,7 @@ const Function functions[] = {
     {"softmax", [](const Value& x) { return softmax(x); }, torch_peer::softmax},
     {"layer norm", layer_norm, torch_peer::layer_norm},
     {"GELU", gelu, torch_peer::gelu},
+    {"transposition", [](const Value& x) { return transpose(x); }, torch_peer::transpose},
 };
 
 Measurement measure(const Function& function, const Place& place, int threads, const Setting& setting) {

@@ -25,6 +25,8 @@ std::vector<Contestant> softmax(const RowsProblem& problem);
 std::vector<Contestant> layer_norm(const RowsProblem& problem);
 /// x times the standard normal distribution at x, by erf.
 std::vector<Contestant> gelu(const RowsProblem& problem);
+/// Rows become columns, in memory.
+std::vector<Contestant> transpose(const RowsProblem& problem);
 /// torch::optim::Adam, and the same formula as Lathe's in operations in place.
 std::vector<Contestant> adam(const AdamProblem& problem);
 /// One number plus one.

@@ -97,6 +97,10 @@ std::vector<Contestant> gelu(const RowsProblem& problem) {
   return function_of_rows(problem, [](const torch::Tensor& x) { return torch::gelu(x); });
 }
 
+std::vector<Contestant> transpose(const RowsProblem& problem) {
+  return function_of_rows(problem, [](const torch::Tensor& x) { return x.t().contiguous(); });
+}
+
 std::vector<Contestant> adam(const AdamProblem& problem) {
   return {optimizer(problem), in_place(problem)};
 }
