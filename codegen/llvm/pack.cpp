@@ -258,7 +258,7 @@ Carried KernelEmitter::with_block(const Packed& block, llvm::Value* begin, llvm:
 }
 
 /// Copies a square of an operand that runs along its last axis, from `first_line` on: turned in registers, `count` of
-/// its lines are stored. Columns past the last one hold anything.
+/// its lines are stored. Columns past the last one hold anything. What lies `ahead` elements further is asked for.
 void KernelEmitter::pack_square(const Packed& packed, const Space& along, llvm::Value* first_line, llvm::Value* column,
                                 std::int64_t count, std::int64_t ahead) {
   const AxisId last = packed.axes.back();
