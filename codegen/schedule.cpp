@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -383,10 +384,9 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
 }
 
 std::int64_t whole_blocks(const Schedule& schedule) {
-  if (!schedule.packed.empty()) {
-    return schedule.form == Schedule::Form::rows ? packed_whole_blocks : packed_blocks;
-  }
-  return schedule.lines ? sliced_rows(schedule) / schedule.rows() : 1;
+  const std::int64_t of_lines = schedule.lines ? sliced_rows(schedule) / schedule.rows() : 1;
+  if (schedule.packed.empty()) return of_lines;
+  return std::lcm(of_lines, schedule.form == Schedule::Form::rows ? packed_whole_blocks : packed_blocks);
 }
 
 std::vector<std::int64_t> panel_parts(const Schedule& schedule, const Pool& pool) {

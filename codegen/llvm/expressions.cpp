@@ -311,28 +311,37 @@ bool KernelEmitter::slides(const Affine& sum) {
 llvm::Value* KernelEmitter::load_sliding(ExprId access) {
   const AxisId column = *space_.column;
   const int width = space_.width;
+  const DType dtype = pool().dtype(access);
+  llvm::Type* element = module.memory_type(dtype);
+  // All but the index is the same for all lanes.
+  const Affine& flat = accesses_.flat(access);
+  llvm::Value* start = first_element(access, flat);
+  ExprId index{};
+  for (const auto& [atom, step] : flat.terms) {
+    const auto* axis = std::get_if<AxisIndex>(&pool().node(atom));
+    if (axis && space_.row == axis->axis) start = b.CreateInBoundsGEP(element, start, dim(step * Dim(row_)));
+    if (varies(atom)) index = atom;
+  }
   const int row = row_;
   llvm::Value* first_lane = b.CreateNSWAdd(bound(column), number(std::int64_t{column_} * width));
   Space one = space_;
   one.column.reset();
   one.width = one.vectors = 1;
   one.mask = nullptr;
-  const auto pointer_at = [&](int lane) {
-    llvm::Value* pointer = nullptr;
+  const auto index_at = [&](int lane) {
+    llvm::Value* made = nullptr;
     elsewhere(one, [&] {
       row_ = row;
       bind(column, b.CreateNSWAdd(first_lane, number(lane)));
-      pointer = place(access).pointer;
+      made = value(index);
     });
-    return pointer;
+    return made;
   };
-  const DType dtype = pool().dtype(access);
-  llvm::Type* element = module.memory_type(dtype);
-  const Place side_by_side{pointer_at(0), dtype, true, nullptr};
-  const auto address = [&](llvm::Value* pointer) { return b.CreatePtrToInt(pointer, module.i64_type()); };
-  llvm::Value* distance = b.CreateSub(address(pointer_at(width - 1)), address(side_by_side.pointer));
-  llvm::Value* runs = b.CreateICmpEQ(distance, number((width - 1) * static_cast<std::int64_t>(size_of(dtype))));
+  llvm::Value* first = index_at(0);
+  llvm::Value* distance = b.CreateNSWSub(index_at(width - 1), first);
+  llvm::Value* runs = b.CreateICmpEQ(distance, number(width - 1));
   llvm::Value* rests = b.CreateICmpEQ(distance, number(0));
+  const Place side_by_side{b.CreateInBoundsGEP(element, start, first), dtype, true, nullptr};
   llvm::Value* alike = splat(b.CreateAlignedLoad(element, side_by_side.pointer, llvm::Align(size_of(dtype))));
   const auto from = [&](const Place& place) { return Carried{load_from(place, access)}; };
   const Carried simple = when(runs, alike, [&] { return from(side_by_side); });

@@ -281,8 +281,8 @@ void KernelEmitter::pack_square(const Packed& packed, const Space& along, llvm::
   lines = transpose(lines);
   for (std::int64_t i = 0; i < count; ++i) {
     bind(last, b.CreateNSWAdd(first_line, number(i)));
-    const std::size_t bytes = static_cast<std::size_t>(along.width) * size_of(pool().dtype(packed.operand));
-    b.CreateAlignedStore(lines[static_cast<std::size_t>(i)], packed_element(packed, column), llvm::Align(bytes));
+    b.CreateAlignedStore(lines[static_cast<std::size_t>(i)], packed_element(packed, column),
+                         line_alignment(pool().dtype(packed.operand), along.width));
   }
 }
 

@@ -53,7 +53,7 @@ TEST_CASE("both axes may be symbols") {
   check_against_interpreter(b.program, {.symbols = sizes});
 }
 
-TEST_CASE("what neighbours of a row are columns of is turned a square at a time, whatever is left at the edges") {
+TEST_CASE("a load that runs along the rows is turned a square at a time, whatever is left at the edges") {
   for (const DType dtype : {u8, i32, i64, f32, f64}) {
     for (const std::int64_t rows : {8, 16, 21, 40}) {
       for (const std::int64_t columns : {3, 16, 37, 300}) {
