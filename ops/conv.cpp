@@ -2,12 +2,15 @@
 //
 //   y       = sum over k, l, c of x * filter     conv2d
 //   dfilter = sum over n, i, j of x * dy         conv2d_filter_gradient
-//   dx      = sum over k, l, o of dy * filter    conv2d again, of dy with its elements `strides` apart
+//   dx      = sum over k, l, o of dy * filter    conv2d again, once for each phase of the strides
 //
-// Each is differentiated by the other two. Both ops take padding and distances between the pixels of x as attributes,
-// so that gradients are exact in their extents. Lowered like that, a contraction chooses between a pixel and zero at
-// every step. So a rewrite makes padding explicit, by the ops pad and slice: one copy of the image, and then a
-// contraction that only has affine loads. Nothing the size of all windows is ever stored.
+// Each is differentiated by the other two. Pixels of x that are a stride apart meet the same elements of the filter,
+// and those of different phases share none: so dx is as many convolutions of dy as a window has phases, each with its
+// share of the filter, and no product is with a zero put between the elements of dy.
+//
+// Both ops take padding as attributes, so that gradients are exact in their extents. Lowered like that, a contraction
+// chooses between a pixel and zero at every step. So a rewrite makes padding explicit, by the ops pad and slice: one
+// copy of the image, and then a contraction that only has affine loads. Nothing the size of all windows is ever stored.
 #include <lathe/ops/conv.h>
 
 #include <algorithm>
@@ -18,48 +21,17 @@
 #include <fmt/format.h>
 
 #include <lathe/codegen/loop/body.h>
+#include <lathe/ops/conv_geometry.h>
 #include <lathe/ops/guarded_load.h>
 #include <lathe/ops/rules.h>
-#include <lathe/ops/shape.h>
-#include <lathe/ops/slice.h>
 
 namespace lathe {
 namespace {
-
-/// The extent of what has its elements `step` apart, and of a window.
-Dim spread(const Dim& extent, std::int64_t step) {
-  return (extent - Dim(1)) * Dim(step) + Dim(1);
-}
-
-/// Where the two ops read x: at i * strides + k * dilations - low, on a grid of x_dilations.
-struct Geometry {
-  Extents strides = {1, 1};
-  Extents low = {0, 0};
-  Extents high = {0, 0};
-  Extents x_dilations = {1, 1};
-  Extents dilations = {1, 1};
-  std::int64_t groups = 1;
-
-  static Geometry of(const Attributes& from) {
-    return {from.get<Extents>("strides"),     from.get<Extents>("low"),       from.get<Extents>("high"),
-            from.get<Extents>("x_dilations"), from.get<Extents>("dilations"), from.get<std::int64_t>("groups")};
-  }
-  Attributes attributes() const {
-    return {{"strides", strides},     {"low", low},      {"high", high}, {"x_dilations", x_dilations},
-            {"dilations", dilations}, {"groups", groups}};
-  }
-
-  std::int64_t span(std::size_t a, std::int64_t window) const { return (window - 1) * dilations[a] + 1; }
-  /// The extent of x along a spatial axis as windows see it.
-  Dim padded(std::size_t a, const Dim& extent) const { return spread(extent, x_dilations[a]) + Dim(low[a] + high[a]); }
-  bool reads_x_as_it_is() const { return low == Extents{0, 0} && high == low && x_dilations == Extents{1, 1}; }
-};
 
 const std::vector<AttributeSpec> geometry_attributes = {
     {"strides", "How far apart windows start, downwards and to the right.", Extents{1, 1}},
     {"low", "Rows of zeros above x, and columns to the left; negative ones cut x.", Extents{0, 0}},
     {"high", "Rows of zeros below x, and columns to the right; negative ones cut x.", Extents{0, 0}},
-    {"x_dilations", "How far apart the pixels of x lie, with zeros between them.", Extents{1, 1}},
     {"dilations", "How far apart the elements of a window lie.", Extents{1, 1}},
     {"groups", "Of channels, each convolved on its own.", std::int64_t{1}},
 };
@@ -83,7 +55,7 @@ void require_images(const InferContext& context, std::size_t i, std::string_view
 }
 
 void require_geometry(const InferContext& context) {
-  for (const auto name : {"strides", "x_dilations", "dilations"}) require_size(context, name);
+  for (const auto name : {"strides", "dilations"}) require_size(context, name);
   for (const auto name : {"low", "high"}) {
     if (context.attribute<Extents>(name).size() == 2) continue;
     context.fail(fmt::format("'{}' {} has to be two numbers", name, to_string(context.attribute<Extents>(name))));
@@ -95,10 +67,10 @@ void require_geometry(const InferContext& context) {
 
 /// The number of windows along a spatial axis of x.
 Dim windows_of(const InferContext& context, std::size_t a, std::int64_t window) {
-  const Geometry geometry = Geometry::of(context.node.attributes);
+  const ConvGeometry geometry = ConvGeometry::of(context.node.attributes);
   const Dim extent = geometry.padded(a, context.in(0).shape[1 + a]);
   return windows_along(context, 1 + a, extent, geometry.span(a, window), geometry.strides[a],
-                       geometry.reads_x_as_it_is() ? "" : " with its padding");
+                       geometry.is_padded() ? " with its padding" : "");
 }
 
 /// A group's share of `channels`, those of `name`.
@@ -155,7 +127,7 @@ InferredTypes infer_filter_gradient(const InferContext& context) {
 /// The pixel of x at [n, i * strides + k * dilations - low, c], or the zeros around it.
 loop::Expr pixel(loop::Body& body, loop::Expr n, const std::array<loop::Expr, 2>& i, const std::array<loop::Expr, 2>& k,
                  loop::Expr c) {
-  const Geometry geometry = Geometry::of(body.node().attributes);
+  const ConvGeometry geometry = ConvGeometry::of(body.node().attributes);
   const Shape& x = body.in_type(0).shape;
   const loop::Expr zero = body.extent(0);
   std::vector<loop::Expr> indices = {n};
@@ -163,13 +135,10 @@ loop::Expr pixel(loop::Body& body, loop::Expr n, const std::array<loop::Expr, 2>
   std::optional<loop::Expr> exists;
   const auto require = [&](loop::Expr condition) { exists = exists ? *exists & condition : condition; };
   for (std::size_t a = 0; a < 2; ++a) {
-    const loop::Expr position = i[a] * body.extent(geometry.strides[a]) + k[a] * body.extent(geometry.dilations[a]) +
-                                body.extent(-geometry.low[a]);
-    const loop::Expr step = body.extent(geometry.x_dilations[a]);
-    indices.push_back(loop::floor_div(position, step));
-    if (geometry.low[a] > 0) require(position >= zero);
+    indices.push_back(i[a] * body.extent(geometry.strides[a]) + k[a] * body.extent(geometry.dilations[a]) +
+                      body.extent(-geometry.low[a]));
+    if (geometry.low[a] > 0) require(indices.back() >= zero);
     if (geometry.high[a] > 0) require(indices.back() < body.extent(x[1 + a]));
-    if (geometry.x_dilations[a] > 1) require(loop::equal(loop::mod(position, step), zero));
     unsure.push_back(1 + a);
   }
   indices.push_back(c);
@@ -214,33 +183,12 @@ void lower_filter_gradient(loop::Body& body) {
   body.yield(body.contract({batch, oh, ow}, x, body.in(1, {n, i, j, o})));
 }
 
-/// The same op over x with zeros around and between its pixels: what is contracted then is found without a choice.
+/// The same op over x with zeros around its pixels: what is contracted then is found without a choice.
 std::optional<Value> explicit_padding(const RewriteContext& context) {
-  Geometry geometry = Geometry::of(context.attributes);
-  if (geometry.reads_x_as_it_is()) return std::nullopt;
-  Value x = context.inputs[0];
-  Shape begin = {0, 0, 0, 0};
-  Shape cut = begin;
-  Shape surrounded = x.shape();
-  Shape seen = x.shape();
-  Extents steps = {1, 1, 1, 1};
-  for (std::size_t a = 0; a < 2; ++a) {
-    const std::int64_t low = geometry.low[a];
-    const std::int64_t high = geometry.high[a];
-    const Dim extent = spread(seen[1 + a], geometry.x_dilations[a]);
-    begin[1 + a] = std::max<std::int64_t>(low, 0);
-    cut[1 + a] = std::max<std::int64_t>(-low, 0);
-    steps[1 + a] = geometry.x_dilations[a];
-    surrounded[1 + a] = begin[1 + a] + extent + Dim(std::max<std::int64_t>(high, 0));
-    seen[1 + a] = extent + Dim(low + high);
-  }
-  if (surrounded != x.shape()) {
-    x = context.graph.apply(
-        {.op = op::pad, .inputs = {x}, .attributes = {{"begin", begin}, {"shape", surrounded}, {"steps", steps}}});
-  }
-  if (seen != surrounded) x = slice_block(x, cut, seen);
+  ConvGeometry geometry = ConvGeometry::of(context.attributes);
+  if (!geometry.is_padded()) return std::nullopt;
+  const Value x = with_margins(context.inputs[0], geometry.low, geometry.high);
   geometry.low = geometry.high = {0, 0};
-  geometry.x_dilations = {1, 1};
   Attributes attributes = context.attributes;
   for (const auto& [name, value] : geometry.attributes()) attributes.set(name, value);
   return context.graph.apply({.op = context.op, .inputs = {x, context.inputs[1]}, .attributes = attributes});
@@ -248,44 +196,12 @@ std::optional<Value> explicit_padding(const RewriteContext& context) {
 
 // ---- Gradients
 
-Value convolve(const Value& x, const Value& filter, const Geometry& geometry,
-               std::source_location where = std::source_location::current()) {
-  return x.graph().apply(
-      {.op = op::conv2d, .inputs = {x, filter}, .attributes = geometry.attributes(), .where = where});
-}
-
-/// The filter turned by half a turn, with input and output channels exchanged: [KH, KW, OC / groups, C].
-Value turned(const Value& filter, std::int64_t groups) {
-  const Value around = slice(filter, {Range{{}, {}, -1}, Range{{}, {}, -1}});
-  if (groups == 1) return transpose(around, {0, 1, 3, 2});
-  const Shape& shape = filter.shape();
-  const Dim outputs = *divide(shape[3], Dim(groups));
-  const Value grouped = reshape(around, {shape[0], shape[1], shape[2], groups, outputs});
-  return reshape(transpose(grouped, {0, 1, 4, 3, 2}), {shape[0], shape[1], outputs, shape[2] * Dim(groups)});
-}
-
-/// The gradient with respect to an x of shape [.., height, width, ..] of a convolution with `geometry`.
-Value input_gradient(const Value& filter, const Value& dy, const Shape& x, const Geometry& geometry) {
-  Geometry back = geometry;
-  back.strides = geometry.x_dilations;
-  back.x_dilations = geometry.strides;
-  for (std::size_t a = 0; a < 2; ++a) {
-    const std::int64_t reach = geometry.span(a, filter.shape()[a].constant()) - 1;
-    back.low[a] = reach - geometry.low[a];
-    // As many zeros as make the result as large as x. It is a number even where extents are symbols.
-    const Dim high = spread(x[1 + a], geometry.x_dilations[a]) + Dim(reach) -
-                     spread(dy.shape()[1 + a], geometry.strides[a]) - Dim(back.low[a]);
-    back.high[a] = high.constant();
-  }
-  return convolve(dy, turned(filter, geometry.groups), back);
-}
-
 Values conv2d_gradient(const GradientContext& g) {
   const Value x = g.in(0);
   const Value filter = g.in(1);
-  const Geometry geometry = Geometry::of(g.node().attributes);
+  const ConvGeometry geometry = ConvGeometry::of(g.node().attributes);
   Values flows(2);
-  if (g.wants(0)) flows[0] = input_gradient(filter, g.dy(), x.shape(), geometry);
+  if (g.wants(0)) flows[0] = convolution_input_gradient(filter, g.dy(), x.shape(), geometry);
   if (!g.wants(1)) return flows;
   Attributes attributes = geometry.attributes();
   attributes.set("window", Extents{filter.shape()[0].constant(), filter.shape()[1].constant()});
@@ -295,8 +211,8 @@ Values conv2d_gradient(const GradientContext& g) {
 
 /// Its output is linear in x and dy, as the convolution is in x and the filter: `g.dy()` takes the filter's place.
 Values filter_gradient_gradient(const GradientContext& g) {
-  const Geometry geometry = Geometry::of(g.node().attributes);
-  return {g.wants(0) ? input_gradient(g.dy(), g.in(1), g.in(0).shape(), geometry) : Value(),
+  const ConvGeometry geometry = ConvGeometry::of(g.node().attributes);
+  return {g.wants(0) ? convolution_input_gradient(g.dy(), g.in(1), g.in(0).shape(), geometry) : Value(),
           g.wants(1) ? convolve(g.in(0), g.dy(), geometry) : Value()};
 }
 
@@ -304,15 +220,14 @@ Values filter_gradient_gradient(const GradientContext& g) {
 
 /// Calls f(x, filter, y) with the row-major positions of all triples of elements that a convolution joins.
 template <class F>
-void for_each_product(const Extents& x, const Extents& filter, const Extents& y, const Geometry& geometry, F f) {
+void for_each_product(const Extents& x, const Extents& filter, const Extents& y, const ConvGeometry& geometry, F f) {
   const std::int64_t outputs = y[3] / geometry.groups;
   array_of(y, [&](std::span<const std::int64_t> at) {
     array_of({filter[0], filter[1], filter[2]}, [&](std::span<const std::int64_t> k) {
       std::array<std::int64_t, 2> pixel{};
       for (std::size_t a = 0; a < 2; ++a) {
-        const std::int64_t position = at[1 + a] * geometry.strides[a] + k[a] * geometry.dilations[a] - geometry.low[a];
-        pixel[a] = position / geometry.x_dilations[a];
-        if (position < 0 || position % geometry.x_dilations[a] != 0 || pixel[a] >= x[1 + a]) return 0.0;
+        pixel[a] = at[1 + a] * geometry.strides[a] + k[a] * geometry.dilations[a] - geometry.low[a];
+        if (pixel[a] < 0 || pixel[a] >= x[1 + a]) return 0.0;
       }
       const std::int64_t channel = at[3] / outputs * filter[2] + k[2];
       f(((at[0] * x[1] + pixel[0]) * x[2] + pixel[1]) * x[3] + channel,
@@ -324,7 +239,7 @@ void for_each_product(const Extents& x, const Extents& filter, const Extents& y,
   });
 }
 
-std::int64_t windows_in(const Extents& x, std::size_t a, std::int64_t window, const Geometry& geometry) {
+std::int64_t windows_in(const Extents& x, std::size_t a, std::int64_t window, const ConvGeometry& geometry) {
   return (geometry.padded(a, x[1 + a]).constant() - geometry.span(a, window)) / geometry.strides[a] + 1;
 }
 
@@ -334,7 +249,7 @@ SampleArray zeros(Extents shape) {
   return array;
 }
 
-Sample conv2d_sample(Shape x, Shape filter, const Geometry& geometry = {}) {
+Sample conv2d_sample(Shape x, Shape filter, const ConvGeometry& geometry = {}) {
   const auto reference = [geometry](std::span<const SampleArray> in) {
     const Extents& image = in[0].shape;
     const Extents& window = in[1].shape;
@@ -351,7 +266,7 @@ Sample conv2d_sample(Shape x, Shape filter, const Geometry& geometry = {}) {
           .whole = reference};
 }
 
-Sample filter_gradient_sample(Shape x, Shape dy, const Extents& window, const Geometry& geometry = {}) {
+Sample filter_gradient_sample(Shape x, Shape dy, const Extents& window, const ConvGeometry& geometry = {}) {
   Attributes attributes = geometry.attributes();
   attributes.set("window", window);
   const auto reference = [geometry, window](std::span<const SampleArray> in) {
@@ -385,10 +300,9 @@ const Op op::conv2d{{
               conv2d_sample({1, 4, 4, dim("n")}, {2, 2, dim("n"), 3}, {.low = {0, 0}, .high = {1, 1}}),
               conv2d_sample({2, 7, 6, 2}, {3, 2, 2, 3}, {.strides = {2, 3}, .low = {1, 0}, .high = {1, 1}}),
               conv2d_sample({1, 7, 8, 2}, {3, 2, 2, 2}, {.dilations = {2, 3}}),
-              conv2d_sample({1, 3, 4, 2}, {2, 3, 2, 2}, {.low = {1, 2}, .high = {2, 1}, .x_dilations = {2, 3}}),
+              conv2d_sample({1, 6, 7, 2}, {3, 2, 2, 2}, {.strides = {4, 3}, .low = {1, 2}, .high = {2, 1}}),
+              conv2d_sample({1, 9, 8, 1}, {3, 2, 1, 2}, {.strides = {2, 6}, .low = {0, 3}, .dilations = {2, 4}}),
               conv2d_sample({1, 6, 5, 1}, {2, 2, 1, 2}, {.strides = {2, 1}, .low = {-1, 1}, .high = {2, -2}}),
-              conv2d_sample({1, 2, 2, 2}, {2, 2, 2, 1},
-                            {.low = {-1, -2}, .high = {1, 3}, .x_dilations = {4, 3}, .dilations = {1, 2}}),
               conv2d_sample({1, 4, 4, 4}, {2, 3, 2, 6}, {.high = {1, 0}, .groups = 2}),
               conv2d_sample({2, 5, 4, 3}, {3, 3, 1, 3}, {.low = {1, 1}, .high = {1, 1}, .groups = 3}),
               conv2d_sample({1, 5, 5, 2}, {3, 3, 1, 4}, {.strides = {2, 2}, .groups = 2})};
@@ -455,8 +369,6 @@ const Op op::conv2d_filter_gradient{{
               filter_gradient_sample({2, 7, 6, 2}, {2, 4, 2, 3}, {3, 2},
                                      {.strides = {2, 3}, .low = {1, 0}, .high = {1, 1}}),
               filter_gradient_sample({1, 7, 8, 2}, {1, 3, 5, 2}, {3, 2}, {.dilations = {2, 3}}),
-              filter_gradient_sample({1, 3, 4, 2}, {1, 7, 11, 1}, {2, 3},
-                                     {.low = {1, 2}, .high = {2, 1}, .x_dilations = {2, 3}}),
               filter_gradient_sample({2, 4, 4, 4}, {2, 3, 2, 6}, {2, 3}, {.groups = 2}),
               filter_gradient_sample({2, 5, 4, dim("n")}, {2, 3, 2, dim("n")}, {3, 3})};
     },
@@ -474,7 +386,7 @@ const Op op::conv2d_filter_gradient{{
 }};
 
 Value conv2d(Value x, Value filter, const Conv2dOptions& options, std::source_location where) {
-  Geometry geometry{
+  ConvGeometry geometry{
       .strides = options.strides.extents(), .dilations = options.dilations.extents(), .groups = options.groups};
   // Whatever is wrong with ranks and extents, the type rule says it.
   const auto positive = [](const Size2d& size) { return size.height >= 1 && size.width >= 1; };

@@ -27,9 +27,10 @@ struct Conv2dOptions {
 ///
 /// Padded pixels are multiplied like others: an infinite weight gives NaN at the edges.
 ///
-/// Gradient: dx = a convolution of dy, its elements `strides` apart, with the filter turned round and its channels
-/// exchanged; dfilter[k, l, c, o] = sum over n, i, j of x[n, i * strides + k * dilations, .., c] * dy[n, i, j, o], by
-/// the op conv2d_filter_gradient, whose gradients are a convolution each.
+/// Gradient: dx = a convolution of dy with the filter turned round and its channels exchanged, one for each phase of
+/// the strides with the elements of the filter that it meets; dfilter[k, l, c, o] = sum over n, i, j of x[n, i *
+/// strides + k * dilations, .., c] * dy[n, i, j, o], by the op conv2d_filter_gradient, whose gradients are a
+/// convolution each.
 ///
 /// Throws GraphError for other ranks and dtypes, channels that do not fit, windows that are larger than the image with
 /// its padding, or a number of windows that is no polynomial in the image's symbolic extents.

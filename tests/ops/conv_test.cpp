@@ -110,6 +110,25 @@ TEST_CASE("with padding made explicit, contractions choose nothing, and have the
   }
 }
 
+TEST_CASE("the gradient of strides multiplies each element of dy by each element of the filter once") {
+  const auto contractions = [](const Conv2dOptions& options) {
+    Graph g;
+    const Value x = placeholder(g, "x", f32, {dim("n"), 8, 8, 16});
+    const Value dx = gradients({sum(conv2d(x, placeholder(g, "filter", f32, {3, 3, 16, 16}), options))}, {x})[0];
+    const std::string listing = to_string(optimised(g, {dx}));
+    std::string found;
+    for (std::size_t at = 0; (at = listing.find("contract over kh: ", at)) != std::string::npos; ++at) {
+      found += fmt::format("{}x{} ", listing[at + 18], listing[at + 25]);
+    }
+    return found;
+  };
+  CHECK(contractions({.padding = Padding::same}) == "3x3 ");
+  CHECK(contractions({.strides = 2, .padding = Padding::same}) == "2x2 2x1 1x2 1x1 ");
+  CHECK(contractions({.strides = {3, 1}, .padding = Padding::same}) == "1x3 1x3 1x3 ");
+  CHECK(contractions({.strides = 4}) == "1x1 1x1 1x1 1x1 1x1 1x1 1x1 1x1 1x1 ");
+  CHECK(contractions({.strides = {2, 1}, .dilations = {2, 1}}) == "3x3 ");
+}
+
 TEST_CASE("no tensor of all windows is stored, forwards or backwards, to second order") {
   Graph g;
   const Value x = placeholder(g, "x", f32, {dim("batch"), 14, 14, 8});
