@@ -27,6 +27,8 @@ constexpr std::int64_t turned_panel = 128;
 constexpr int most_panel_vectors = 4;
 /// What is copied of a panel should leave room in the second-level cache.
 constexpr std::int64_t packed_bytes = 256 * 1024;
+/// Tiles of rows that do not pay for a copy of what can be turned.
+constexpr int few_tiles = 2;
 /// In the time that the caches take for a byte; what moves far more than they hold is large in any case.
 constexpr std::int64_t operations_a_byte = 1;
 /// A fused multiply-add and its two loads.
@@ -138,16 +140,13 @@ std::vector<int> rows_of_tiles(const Dim& rows, int most) {
 /// The operand of `reduce` to copy: it runs along the columns, is the same for all rows, and its lines are hard to
 /// load.
 std::optional<ExprId> choose_packed(Accesses& accesses, const Reduce& reduce, AxisId column,
-                                    const std::optional<AxisId>& row, std::int64_t line_bytes,
-                                    std::int64_t most_bytes) {
+                                    const std::optional<AxisId>& row) {
   constexpr std::int64_t few_rows = 32;  // do not pay for a copy of what can be loaded as it is
-  const std::optional<std::int64_t> length = reduced_length(accesses.pool(), reduce);
-  if (!length || *length == 0 || *length * line_bytes > most_bytes) return std::nullopt;
   const std::optional<std::int64_t> rows = row ? accesses.pool().axis(*row).extent.as_constant() : 1;
   for (const ExprId operand : {reduce.b, reduce.a}) {
     const bool other_varies = accesses.varies(operand == reduce.b ? reduce.a : reduce.b, column);
     const bool suits = accesses.varies(operand, column) && !other_varies && !(row && accesses.varies(operand, *row));
-    if (!suits || accesses.facts(operand).reads_stored) continue;
+    if (!suits || reduce.axes.empty() || accesses.facts(operand).reads_stored) continue;
     const ExprId roots[] = {operand};
     for (const ExprId load : loads_of(accesses.pool(), roots)) {
       const std::optional<Dim> along = accesses.step(load, column);
@@ -158,6 +157,23 @@ std::optional<ExprId> choose_packed(Accesses& accesses, const Reduce& reduce, Ax
     }
   }
   return std::nullopt;
+}
+
+/// Whether what is to be copied can be turned instead, as the sum goes: it has the terms of the sum side by side.
+bool can_turn(Accesses& accesses, const Reduce& reduce, AxisId column, ExprId operand) {
+  if (!std::holds_alternative<Load>(accesses.pool().node(operand))) return false;
+  const std::optional<Dim> along = accesses.step(operand, column);
+  return along != Dim(0) && along != Dim(1) && accesses.step(operand, reduce.axes.back()) == Dim(1);
+}
+
+/// How many vectors of columns to turn in step: no prefetcher follows more lines than two have, nor does a set of the
+/// cache hold the lines of one that are whole pages apart.
+int turned_vectors(Accesses& accesses, ExprId turned, AxisId column) {
+  constexpr std::int64_t page_bytes = 4096;
+  const std::optional<Dim> along = accesses.step(turned, column);
+  const auto step = along ? along->as_constant() : std::nullopt;
+  const auto bytes = static_cast<std::int64_t>(size_of(accesses.pool().dtype(turned)));
+  return step && *step * bytes % page_bytes == 0 ? 1 : 2;
 }
 
 /// Rows of a tile share what is loaded along the columns: puts an axis last that it does not vary along, if there is
@@ -316,12 +332,13 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
       const auto columns = pool.axis(stage.inner.back()).extent.as_constant();
       const DType dtype = pool.dtype(reduce.a);
       const std::int64_t line = columns ? ceil_div(*columns, reduce_lanes(dtype)) * reduce_lanes(dtype) : 0;
-      const auto packed = choose_packed(accesses, reduce, stage.inner.back(), out.row,
-                                        line * static_cast<std::int64_t>(size_of(dtype)), packed_whole_bytes);
+      const auto length = reduced_length(pool, reduce).value_or(0);
+      const std::int64_t bytes = length * line * static_cast<std::int64_t>(size_of(dtype));
+      if (bytes == 0 || bytes > packed_whole_bytes) continue;
+      const auto packed = choose_packed(accesses, reduce, stage.inner.back(), out.row);
       // It is copied once for all rows of a point of the batch: before there is any other inner axis than its own.
       const auto others = std::span(stage.inner).first(stage.inner.size() - 1);
-      const bool fixed = packed && !accesses.varies(*packed, others);
-      if (line > 0 && fixed) out.packed.push_back(*packed);
+      if (packed && !accesses.varies(*packed, others)) out.packed.push_back(*packed);
     }
     if (out.across == 0) join_sums(*program.pool, out.stages);
     for (std::size_t i = 0; out.across > 0 && i < out.stages.size(); ++i) {
@@ -358,12 +375,21 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
     most_vectors = static_cast<int>(std::clamp<std::int64_t>(ceil_div(*count, out.width), 1, most_vectors));
   }
   const int vector_bytes = out.width * bytes;
-  const auto packed = choose_packed(accesses, *contraction, *out.column, out.row, vector_bytes, packed_bytes);
-  if (packed) out.packed.push_back(*packed);
+  const auto copied = choose_packed(accesses, *contraction, *out.column, out.row);
+  const std::int64_t line_bytes = reduced_length(pool, *contraction).value_or(0) * vector_bytes;
+  const bool fits = line_bytes > 0 && line_bytes <= packed_bytes;
+  // Turning is less work than a copy where there are few tiles of rows, and all there is for a sum too long for one.
+  const bool few_rows = rows.is_constant() && rows.constant() <= few_tiles * tile.rows;
+  const bool turns = copied && can_turn(accesses, *contraction, *out.column, *copied) && (few_rows || !fits);
+  const bool packs = copied && !turns && fits;
+  if (packs) out.packed.push_back(*copied);
+  if (turns) {
+    out.turned.push_back(*copied);
+    most_vectors = std::min(most_vectors, turned_vectors(accesses, *copied, *out.column));
+  }
   const auto set_panel = [&](std::int64_t most_bytes) {
     int vectors = most_vectors;
-    if (packed) {
-      const std::int64_t line_bytes = *reduced_length(pool, *contraction) * vector_bytes;
+    if (packs) {
       vectors = static_cast<int>(std::clamp<std::int64_t>(most_bytes / line_bytes, 1, most_vectors));
     }
     out.panel = std::int64_t{vectors} * out.width;
@@ -375,9 +401,9 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
     }
   };
   set_panel(packed_bytes);
-  choose_making(accesses, out, *contraction);
+  if (!turns) choose_making(accesses, out, *contraction);
   // For each panel, lines are made anew of memory that no prefetcher follows.
-  if (packed && out.lines) set_panel(2 * packed_bytes);
+  if (packs && out.lines) set_panel(2 * packed_bytes);
   if (!out.lines) out.slice = choose_slice(accesses, out, *contraction);
   out.delays = can_delay(accesses, out, *contraction, machine);
   return out;
@@ -430,12 +456,12 @@ std::string to_string(const Schedule& schedule, const Pool& pool) {
                          name(schedule.column), schedule.width, schedule.panel,
                          schedule.turned.empty() ? "" : ", turned in registers", streams);
     case Schedule::Form::tile:
-      return fmt::format("tile {}, {}: {} vectors of {}; panels of {} columns{}{}{}{}", name(schedule.row),
-                         name(schedule.column), fmt::join(tiles, ", "), schedule.width, schedule.panel,
-                         schedule.packed.empty() ? "" : ", packed",
-                         schedule.block || schedule.lines ? ", rows made" : "",
-                         schedule.slice == 0 ? "" : fmt::format("; sums in slices of {}", schedule.slice),
-                         schedule.delays ? "; epilogues during the next sum" : "");
+      return fmt::format(
+          "tile {}, {}: {} vectors of {}; panels of {} columns{}{}{}{}{}", name(schedule.row), name(schedule.column),
+          fmt::join(tiles, ", "), schedule.width, schedule.panel, schedule.packed.empty() ? "" : ", packed",
+          schedule.turned.empty() ? "" : ", turned in registers", schedule.block || schedule.lines ? ", rows made" : "",
+          schedule.slice == 0 ? "" : fmt::format("; sums in slices of {}", schedule.slice),
+          schedule.delays ? "; epilogues during the next sum" : "");
     case Schedule::Form::rows: break;
   }
   return fmt::format("rows {}: {} at once{}{}{}", name(schedule.row), schedule.rows(),

@@ -17,7 +17,8 @@ namespace lathe {
 /// A kernel's work is cut into items along its outer axes, and threads share items out. One outer axis (`column`) is
 /// covered by vectors, one (`row`) by blocks of rows; an item is one block of rows of one panel of columns, for one
 /// point of the `batch` axes. A contraction covers an item with register tiles; where the operand along the columns
-/// cannot be loaded in vectors, or its lines would push each other out of the cache, a panel of it is copied first.
+/// cannot be loaded in vectors, or its lines would push each other out of the cache, a panel of it is copied first; or,
+/// where few rows would pay for that, squares of columns and terms are turned in registers as the sum goes.
 /// Where every block of rows would read more than the cache holds, all blocks take one slice of the sum after the
 /// other. An epilogue takes other units of the core than a sum does: a long one waits for the next tile's sum, and both
 /// run side by side. An operand along the rows that takes arithmetic, or whose rows lie anywhere, is made as the sum
@@ -46,7 +47,7 @@ struct Schedule {
   bool shares_columns = false;         // so do all panels of columns
   bool delays = false;                 // what tiles do with their sums: each does it while the next one sums
   std::int64_t slice = 0;              // first reduced indices of a contraction at a time; 0: all
-  std::vector<loop::ExprId> turned;    // map: loads whose neighbours are in different rows; a block is turned at a time
+  std::vector<loop::ExprId> turned;    // loads whose neighbours are in different rows, or terms of a contraction's sum
   std::optional<Ahead> ahead;          // rows: replaces the first stage
   int across = 0;                      // rows: of a block, which short stages take as one vector; 0: one by one
   std::vector<std::size_t> followed;   // rows: stages whose tiles the next stage takes from registers
@@ -56,7 +57,7 @@ struct Schedule {
   /// Of a block.
   int rows() const {
     if (across > 0) return across;
-    return turned.empty() ? tiles.front().rows : width;
+    return form == Form::map && !turned.empty() ? width : tiles.front().rows;
   }
 
   std::vector<loop::LocalInfo> locals;

@@ -155,8 +155,14 @@ class KernelEmitter : public FunctionEmitter {
     llvm::Value* length;
   };
   /// Copies what `load` reads of a block of rows, at most `width`, in at most `panel` columns. Its neighbours are in
-  /// different rows: squares are turned in registers. What is loaded of it there comes from the copy.
-  void turn(loop::ExprId load, const Range& rows, const Range& columns, int width, std::int64_t panel);
+  /// different rows: squares are turned in registers. What is loaded of it there comes from the copy. What lies `ahead`
+  /// rows further is asked for.
+  void turn(loop::ExprId load, const Range& rows, const Range& columns, int width, std::int64_t panel,
+            std::int64_t ahead);
+
+  /// From now on contractions turn squares of an operand as they go, of at most `panel` columns: its neighbours are
+  /// terms of a sum.
+  void turn_terms(loop::ExprId operand, std::int64_t panel) { turned_terms_ = {operand, panel}; }
 
   /// Makes room for the space's rows of an operand that runs along rows: what is computed of it from now on comes from
   /// there. Contractions put it there as they go, where `set_block_is_new` says that the block is.
@@ -254,6 +260,10 @@ class KernelEmitter : public FunctionEmitter {
     llvm::Value* first;
     llvm::Type* element;
   };
+  struct TurnedTerms {
+    loop::ExprId operand;
+    std::int64_t panel;
+  };
   struct Evaluate;
 
   Key key(loop::ExprId id, Form form);
@@ -303,6 +313,8 @@ class KernelEmitter : public FunctionEmitter {
   void fill_block(const Packed& block);
   Carried with_block(const Packed& block, llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial,
                      NestBody step);
+  Carried with_turned_terms(loop::AxisId last, llvm::Value* begin, llvm::Value* end,
+                            llvm::ArrayRef<llvm::Value*> initial, NestBody step);
   Carried transpose(Carried rows);
   llvm::Value* interleave(llvm::Value* x, llvm::Value* y, std::size_t block, std::size_t from, std::size_t in_turn);
   Carried gather_blocks(const Carried& parts, std::size_t block);
@@ -352,6 +364,7 @@ class KernelEmitter : public FunctionEmitter {
   std::vector<Packed> packed_;
   std::unordered_map<loop::ExprId, llvm::AllocaInst*> packed_memory_;
   llvm::Value* block_is_new_ = nullptr;
+  std::optional<TurnedTerms> turned_terms_;
   std::vector<Row> next_rows_;  // where the loads of what makes a block find the next one's, if that is anywhere
   std::optional<Guest> guest_;  // of the next loop
   int interrupted_rows_ = 0;    // of tiles; parts of their sums

@@ -305,7 +305,8 @@ void KernelEmitter::pack_transposed(const Packed& packed, llvm::Value* length, i
   });
 }
 
-void KernelEmitter::turn(ExprId load, const Range& rows, const Range& columns, int width, std::int64_t panel) {
+void KernelEmitter::turn(ExprId load, const Range& rows, const Range& columns, int width, std::int64_t panel,
+                         std::int64_t ahead) {
   const DType dtype = pool().dtype(load);
   const std::int64_t line = (panel + width - 1) / width * width;
   llvm::Value* memory = packed_memory(load, line * width);
@@ -321,13 +322,44 @@ void KernelEmitter::turn(ExprId load, const Range& rows, const Range& columns, i
           whole ? nullptr : first_lanes(b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, left, number(0)), along.width);
       loop(number(0), columns.length, along.width, [&](llvm::Value* offset) {
         pack_square(packed, along, b.CreateNSWAdd(rows.begin, first), b.CreateNSWAdd(columns.begin, offset),
-                    along.width, width);
+                    along.width, ahead);
       });
     });
   };
   branch(
       b.CreateICmpEQ(rows.length, number(width)), [&] { squares(true); }, [&] { squares(false); });
   packed_.push_back(packed);
+}
+
+/// Indices [begin, end) of the last reduced axis, a square at a time: it is turned, and then the sum takes its terms.
+Carried KernelEmitter::with_turned_terms(AxisId last, llvm::Value* begin, llvm::Value* end,
+                                         llvm::ArrayRef<llvm::Value*> initial, NestBody step) {
+  constexpr std::int64_t lines_ahead = 4;
+  const auto [operand, panel] = *turned_terms_;
+  const std::int64_t ahead = lines_ahead * cache_line_bytes / static_cast<std::int64_t>(size_of(pool().dtype(operand)));
+  const int width = space_.width;
+  const AxisId column = *space_.column;
+  llvm::Value* first_column = bound(column);
+  const auto square = [&](llvm::Value* from, llvm::Value* count, llvm::ArrayRef<llvm::Value*> carried) {
+    turn(operand, {last, from, count}, {column, first_column, number(std::int64_t{space_.vectors} * width)}, width,
+         panel, ahead);
+    bind(column, first_column);
+    return loop(from, b.CreateNSWAdd(from, count), 1, carried,
+                [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> sums) {
+                  bind(last, index);
+                  return step(sums);
+                });
+  };
+  llvm::Value* length = b.CreateNSWSub(end, begin);
+  llvm::Value* whole = b.CreateAnd(length, number(-std::int64_t{width}));
+  llvm::Value* whole_end = b.CreateNSWAdd(begin, whole);
+  const Carried carried =
+      loop(begin, whole_end, width, initial,
+           [&](llvm::Value* from, llvm::ArrayRef<llvm::Value*> sums) { return square(from, number(width), sums); });
+  llvm::Value* rest = b.CreateNSWSub(length, whole);
+  const Carried sums = when(b.CreateICmpNE(rest, number(0)), carried, [&] { return square(whole_end, rest, carried); });
+  release(operand);
+  return sums;
 }
 
 /// The square matrix that `rows` hold, transposed. Machines are fastest at shuffles within blocks of 16 bytes, and at

@@ -33,6 +33,7 @@ class PanelEmitter {
           });
       return;
     }
+    if (!schedule_.turned.empty()) k_.turn_terms(schedule_.turned.front(), schedule_.panel);
     // A copy serves all of the batch if the operand is the same throughout.
     const bool packs = !schedule_.packed.empty();
     const bool pack_once = packs && !k_.accesses().varies(schedule_.packed.front(), schedule_.batch);
@@ -72,7 +73,7 @@ class PanelEmitter {
       llvm::Value* count = k_.smaller(k_.number(schedule_.rows()), k_.b.CreateNSWSub(end_row, row));
       for (const ExprId load : schedule_.turned) {
         k_.turn(load, {*schedule_.row, row, count}, {*schedule_.column, begin, panel_length(begin)}, schedule_.width,
-                schedule_.panel);
+                schedule_.panel, schedule_.width);
       }
       map_rows(begin, row, k_.b.CreateNSWAdd(row, count));
     });

@@ -98,13 +98,18 @@ Carried KernelEmitter::contract(const Reduce& reduce, DType dtype, int rows, int
   const AxisId first = reduce.axes.front();
   const auto rest = std::span(reduce.axes).subspan(1);
   const std::optional<Packed> block = find_block(reduce);
+  const bool turns = turned_terms_ && (turned_terms_->operand == reduce.a || turned_terms_->operand == reduce.b);
+  const auto along_last = [&](llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial) {
+    return block ? with_block(*block, begin, end, initial, step)
+                 : with_turned_terms(reduce.axes.back(), begin, end, initial, step);
+  };
   const auto part = [&](llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial) {
-    if (block && rest.empty()) return with_block(*block, begin, end, initial, step);
+    if ((block || turns) && rest.empty()) return along_last(begin, end, initial);
     return loop(begin, end, 1, initial, [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> accumulators) {
       bind(first, index);
-      if (!block) return nest(rest, accumulators, step);
+      if (!block && !turns) return nest(rest, accumulators, step);
       return nest(rest.first(rest.size() - 1), accumulators, [&](llvm::ArrayRef<llvm::Value*> outer) {
-        return with_block(*block, number(0), extent(rest.back()), outer, step);
+        return along_last(number(0), extent(rest.back()), outer);
       });
     });
   };

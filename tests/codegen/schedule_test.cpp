@@ -37,7 +37,7 @@ TEST_CASE("constant extents leave no variants that cannot occur") {
   CHECK(schedule_of(matmul(dim("m"), 32, 128)).tiles.back().rows == 1);
 }
 
-TEST_CASE("operands that vectors cannot load are packed, in panels that stay in the cache") {
+TEST_CASE("operands that vectors cannot load are packed, in panels that stay in the cache, or turned") {
   const auto product = [](const Dim& m, std::int64_t k, std::int64_t n, bool transpose_b) {
     Builder b;
     const TensorId x = b.input(f32, {m, k});
@@ -55,7 +55,16 @@ TEST_CASE("operands that vectors cannot load are packed, in panels that stay in 
   CHECK(product(dim("m"), 784, 128, false).packed.empty());
   CHECK(product(dim("m"), 1024, 1024, false).packed.size() == 1);
   CHECK(product(4, 1024, 1024, false).packed.empty());  // too few rows to pay for it
-  CHECK(product(dim("m"), 100'000, 64, true).packed.empty());
+  CHECK(product(dim("m"), 128, 784, true).turned.empty());
+  const Schedule few_rows = product(8, 128, 784, true);
+  CHECK(few_rows.packed.empty());
+  CHECK(few_rows.turned.size() == 1);
+  CHECK(few_rows.panel == 32);
+  CHECK(product(8, 1024, 784, true).panel == 16);  // lines are a page apart
+  CHECK(product(8, 128, 784, false).turned.empty());
+  const Schedule too_long = product(dim("m"), 100'000, 64, true);
+  CHECK(too_long.packed.empty());
+  CHECK(too_long.turned.size() == 1);
   const Schedule deep = product(dim("m"), 4096, 1024, true);
   CHECK(deep.packed.size() == 1);
   CHECK(deep.panel * 4096 * 4 <= 256 * 1024);

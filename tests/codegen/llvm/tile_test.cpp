@@ -111,6 +111,21 @@ TEST_CASE("a transposed operand is copied panel by panel, at every number of ter
   check_against_interpreter(matmul(dim("m"), 19, 70, false, true, f64), {.symbols = each_size(), .portable = false});
 }
 
+TEST_CASE("a transposed operand is turned as the sum goes, for few rows and for sums of any length") {
+  for (const std::int64_t m : {1, 3, 11}) {
+    for (const std::int64_t n : {1, 16, 63, 130}) {
+      CAPTURE(m);
+      CAPTURE(n);
+      const Program program = matmul(m, dim("k"), n, false, true);
+      check_against_interpreter(program, {.symbols = {{0}, {1}, {15}, {16}, {33}}, .portable = false});
+    }
+  }
+  check_against_interpreter(matmul(3, 4500, 20, false, true), {.portable = false});
+  check_against_interpreter(matmul(2, 19, 70, false, true, f64), {.portable = false});
+  check_against_interpreter(matmul(dim("m"), dim("k"), dim("n"), true, true),
+                            {.symbols = {{9, 0, 20}, {40, 37, 70}}, .portable = false});
+}
+
 TEST_CASE("an operand whose lines lie far apart is copied too") {
   check_against_interpreter(matmul(dim("m"), 20, 1040, false, false),
                             {.symbols = {{0}, {1}, {9}, {33}}, .portable = false});
