@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <lathe/codegen/contraction.h>
 #include <lathe/codegen/nest.h>
 #include <lathe/codegen/row_blocks.h>
 #include <lathe/codegen/slicing.h>
@@ -23,17 +24,12 @@ constexpr std::int64_t map_panel = 2048;
 /// What is turned of a block of rows stays in the first-level cache, and the places it comes from in the translation
 /// buffer.
 constexpr std::int64_t turned_panel = 128;
-/// A panel is wide enough for what is loaded of the other operand to be used several times.
-constexpr int most_panel_vectors = 4;
-/// What is copied of a panel should leave room in the second-level cache.
-constexpr std::int64_t packed_bytes = 256 * 1024;
-/// Tiles of rows that do not pay for a copy of what can be turned.
-constexpr int few_tiles = 2;
 /// In the time that the caches take for a byte; what moves far more than they hold is large in any case.
 constexpr std::int64_t operations_a_byte = 1;
 /// A fused multiply-add and its two loads.
 constexpr int contraction_operations = 3;
-/// Loads in a reduction run far more often than what surrounds it.
+/// Loads in a reduction run far more often than what surrounds it. In a contraction they are copied or turned, if need
+/// be, and cost no more.
 constexpr int reduction_weight = 8;
 
 struct Access {
@@ -45,7 +41,8 @@ struct Access {
 std::vector<Access> accesses_of(Accesses& accesses, std::span<const Stage> stages) {
   std::vector<Access> out;
   for (const Stage& stage : stages) {
-    const int weight = reduction(accesses.pool(), stage) ? reduction_weight : 1;
+    const Reduce* reduce = reduction(accesses.pool(), stage);
+    const int weight = reduce && reduce->op != ReduceOp::contract ? reduction_weight : 1;
     for (const Yield& yield : stage.yields) {
       const ExprId roots[] = {yield.value};
       for (const ExprId load : loads_of(accesses.pool(), roots)) out.push_back({load, weight});
@@ -124,56 +121,6 @@ Dim work_of(Accesses& accesses, std::span<const AxisId> outer, std::span<const S
   }
   for (const AxisId axis : outer) work = work * pool.axis(axis).extent;
   return work;
-}
-
-/// The rows of tiles that together cover `rows`, the first with `most` of them.
-std::vector<int> rows_of_tiles(const Dim& rows, int most) {
-  if (most <= 1) return {1};
-  if (const auto count = rows.as_constant()) {
-    if (*count < most) return {static_cast<int>(std::max<std::int64_t>(*count, 1))};
-    const int rest = static_cast<int>(*count % most);
-    return rest == 0 ? std::vector{most} : std::vector{most, rest};
-  }
-  return most >= 4 ? std::vector{most, most / 2, 1} : std::vector{most, 1};
-}
-
-/// The operand of `reduce` to copy: it runs along the columns, is the same for all rows, and its lines are hard to
-/// load.
-std::optional<ExprId> choose_packed(Accesses& accesses, const Reduce& reduce, AxisId column,
-                                    const std::optional<AxisId>& row) {
-  constexpr std::int64_t few_rows = 32;  // do not pay for a copy of what can be loaded as it is
-  const std::optional<std::int64_t> rows = row ? accesses.pool().axis(*row).extent.as_constant() : 1;
-  for (const ExprId operand : {reduce.b, reduce.a}) {
-    const bool other_varies = accesses.varies(operand == reduce.b ? reduce.a : reduce.b, column);
-    const bool suits = accesses.varies(operand, column) && !other_varies && !(row && accesses.varies(operand, *row));
-    if (!suits || reduce.axes.empty() || accesses.facts(operand).reads_stored) continue;
-    const ExprId roots[] = {operand};
-    for (const ExprId load : loads_of(accesses.pool(), roots)) {
-      const std::optional<Dim> along = accesses.step(load, column);
-      if (!along || (*along != Dim(0) && *along != Dim(1))) return operand;
-      if (rows && *rows < few_rows) continue;
-      const std::optional<Dim> next = accesses.step(load, reduce.axes.back());
-      if (!next || is_far_apart(*next, accesses.pool().dtype(load))) return operand;
-    }
-  }
-  return std::nullopt;
-}
-
-/// Whether what is to be copied can be turned instead, as the sum goes: it has the terms of the sum side by side.
-bool can_turn(Accesses& accesses, const Reduce& reduce, AxisId column, ExprId operand) {
-  if (!std::holds_alternative<Load>(accesses.pool().node(operand))) return false;
-  const std::optional<Dim> along = accesses.step(operand, column);
-  return along != Dim(0) && along != Dim(1) && accesses.step(operand, reduce.axes.back()) == Dim(1);
-}
-
-/// How many vectors of columns to turn in step: no prefetcher follows more lines than two have, nor does a set of the
-/// cache hold the lines of one that are whole pages apart.
-int turned_vectors(Accesses& accesses, ExprId turned, AxisId column) {
-  constexpr std::int64_t page_bytes = 4096;
-  const std::optional<Dim> along = accesses.step(turned, column);
-  const auto step = along ? along->as_constant() : std::nullopt;
-  const auto bytes = static_cast<std::int64_t>(size_of(accesses.pool().dtype(turned)));
-  return step && *step * bytes % page_bytes == 0 ? 1 : 2;
 }
 
 /// Rows of a tile share what is loaded along the columns: puts an axis last that it does not vary along, if there is
@@ -358,54 +305,15 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
     out.streamed = choose_streamed(accesses, out.stages, out.column);
     return out;
   }
-  const DType dtype = contraction ? pool.dtype(contraction->a) : pool.dtype(values.front());
-  out.width = contraction ? reduce_lanes(dtype) : vector_width(pool, values);
-  if (!contraction) {
-    // Where rows are long the next one is in another page: a panel takes several lines of each.
-    const std::int64_t needed =
-        ceil_div(std::max<std::int64_t>(columns.as_constant().value_or(map_panel), 1), out.width);
-    out.tiles = {{1, static_cast<int>(std::min<std::int64_t>(needed, most_panel_vectors))}};
-    out.panel = std::int64_t{out.tiles.front().vectors} * out.width;
+  if (contraction) {
+    schedule_contraction(accesses, out, *contraction, machine);
     return out;
   }
-  const int bytes = static_cast<int>(size_of(dtype));
-  const Tile tile = choose_tile(rows, columns, out.width, bytes, machine);
-  int most_vectors = tile.vectors * std::max(1, most_panel_vectors / tile.vectors);
-  if (const auto count = columns.as_constant()) {
-    most_vectors = static_cast<int>(std::clamp<std::int64_t>(ceil_div(*count, out.width), 1, most_vectors));
-  }
-  const int vector_bytes = out.width * bytes;
-  const auto copied = choose_packed(accesses, *contraction, *out.column, out.row);
-  const std::int64_t line_bytes = reduced_length(pool, *contraction).value_or(0) * vector_bytes;
-  const bool fits = line_bytes > 0 && line_bytes <= packed_bytes;
-  // Turning is less work than a copy where there are few tiles of rows, and all there is for a sum too long for one.
-  const bool few_rows = rows.is_constant() && rows.constant() <= few_tiles * tile.rows;
-  const bool turns = copied && can_turn(accesses, *contraction, *out.column, *copied) && (few_rows || !fits);
-  const bool packs = copied && !turns && fits;
-  if (packs) out.packed.push_back(*copied);
-  if (turns) {
-    out.turned.push_back(*copied);
-    most_vectors = std::min(most_vectors, turned_vectors(accesses, *copied, *out.column));
-  }
-  const auto set_panel = [&](std::int64_t most_bytes) {
-    int vectors = most_vectors;
-    if (packs) {
-      vectors = static_cast<int>(std::clamp<std::int64_t>(most_bytes / line_bytes, 1, most_vectors));
-    }
-    out.panel = std::int64_t{vectors} * out.width;
-    out.tiles.clear();
-    for (const int tile_rows : rows_of_tiles(rows, tile.rows)) {
-      const int tile_columns =
-          tile_rows == tile.rows ? tile.vectors : tile_vectors(tile_rows, columns, out.width, bytes, machine, vectors);
-      out.tiles.push_back({tile_rows, std::min(tile_columns, vectors)});
-    }
-  };
-  set_panel(packed_bytes);
-  if (!turns) choose_making(accesses, out, *contraction);
-  // For each panel, lines are made anew of memory that no prefetcher follows.
-  if (packs && out.lines) set_panel(2 * packed_bytes);
-  if (!out.lines) out.slice = choose_slice(accesses, out, *contraction);
-  out.delays = can_delay(accesses, out, *contraction, machine);
+  // Where rows are long the next one is in another page: a panel takes several lines of each.
+  out.width = vector_width(pool, values);
+  const std::int64_t needed = ceil_div(std::max<std::int64_t>(columns.as_constant().value_or(map_panel), 1), out.width);
+  out.tiles = {{1, static_cast<int>(std::min<std::int64_t>(needed, most_panel_vectors))}};
+  out.panel = std::int64_t{out.tiles.front().vectors} * out.width;
   return out;
 }
 

@@ -16,6 +16,7 @@ namespace {
 constexpr std::int64_t block_bytes = 128 * 1024;
 /// What a slice of a contraction reads should leave room there, too, and all columns that share a block of rows.
 constexpr std::int64_t slice_bytes = 512 * 1024;
+constexpr std::int64_t most_kept_rows = 256;
 /// Of an operand made in lines: what a slice has of a group of rows stays in the first-level cache beside the rest.
 constexpr std::int64_t lines_slice = 256;
 
@@ -24,11 +25,6 @@ bool sums_first(const Pool& pool, const Schedule& schedule) {
   const auto is_reduction = [&](const Stage& stage) { return reduction(pool, stage) != nullptr; };
   const std::span<const Stage> stages = schedule.stages;
   return schedule.row && is_reduction(stages.front()) && std::none_of(stages.begin() + 1, stages.end(), is_reduction);
-}
-
-/// Whether what a sum takes of an operand can be made in lines across rows: the sum goes over one axis.
-bool can_take_lines(const Pool& pool, const Schedule& schedule, const Reduce& reduce) {
-  return sums_first(pool, schedule) && reduce.axes.size() == 1;
 }
 
 /// Whether lines so many elements apart are far from each other, and fall into a quarter of the first-level cache's
@@ -45,7 +41,7 @@ std::optional<ExprId> choose_made(Accesses& accesses, const Schedule& schedule, 
   const auto suits_as_it_is = [&](ExprId load) {
     const std::optional<Dim> term = accesses.step(load, reduce.axes.front());
     if (!term || (schedule.row && !accesses.step(load, *schedule.row))) return false;
-    const bool between = can_take_lines(pool, schedule, reduce) && accesses.contiguous(load, *schedule.row);
+    const bool between = can_take_slices(pool, schedule, reduce) && accesses.contiguous(load, *schedule.row);
     return !between || !share_few_sets(*term, pool.dtype(load));
   };
   for (const ExprId operand : {reduce.a, reduce.b}) {
@@ -75,6 +71,10 @@ void share_rows(Accesses& accesses, Schedule& schedule, ExprId rows, std::int64_
 
 }  // namespace
 
+bool can_take_slices(const Pool& pool, const Schedule& schedule, const Reduce& reduce) {
+  return sums_first(pool, schedule) && reduce.axes.size() == 1;
+}
+
 void choose_making(Accesses& accesses, Schedule& schedule, const Reduce& reduce) {
   const Pool& pool = accesses.pool();
   if (reduce.axes.empty()) return;
@@ -84,7 +84,7 @@ void choose_making(Accesses& accesses, Schedule& schedule, const Reduce& reduce)
   const std::optional<std::int64_t> length = reduced_length(pool, reduce);
   const auto bytes = static_cast<std::int64_t>(size_of(pool.dtype(*made)));
   const bool fits = length && *length > 0 && *length * schedule.rows() * bytes <= block_bytes;
-  const bool across = can_take_lines(pool, schedule, reduce) &&
+  const bool across = can_take_slices(pool, schedule, reduce) &&
                       (!length || accesses.contiguous(*made, *schedule.row)) &&
                       !accesses.contiguous(*made, reduce.axes.front());
   if (across) {
@@ -147,8 +147,12 @@ bool can_delay(Accesses& accesses, const Schedule& schedule, const Reduce& reduc
 
 std::int64_t sliced_rows(const Schedule& schedule) {
   if (schedule.lines) return std::lcm(schedule.rows(), schedule.width);  // whole tiles, made by whole vectors
-  constexpr std::int64_t most = 256;
-  return ceil_div(most, schedule.rows()) * schedule.rows();
+  return ceil_div(most_kept_rows, schedule.rows()) * schedule.rows();
+}
+
+std::int64_t kept_rows(const Schedule& schedule) {
+  const std::int64_t rows = sliced_rows(schedule);
+  return schedule.packed_slice > 0 ? ceil_div(most_kept_rows, rows) * rows : rows;
 }
 
 std::int64_t sharing_points(const Schedule& schedule, const Pool& pool) {

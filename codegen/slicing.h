@@ -6,6 +6,10 @@
 /// has left to do.
 namespace lathe {
 
+/// Whether the terms of a sum can be taken some at a time: it goes over one axis, comes first, and is all that the
+/// kernel reduces.
+bool can_take_slices(const loop::Pool& pool, const Schedule& schedule, const loop::Reduce& reduce);
+
 /// How to make the operand that needs it: in blocks, unless its lines run across rows or blocks would be too large.
 void choose_making(Accesses& accesses, Schedule& schedule, const loop::Reduce& reduce);
 
@@ -17,8 +21,10 @@ std::int64_t choose_slice(Accesses& accesses, const Schedule& schedule, const lo
 /// then runs a row at a time between the steps of the sum, in registers of its own.
 bool can_delay(Accesses& accesses, const Schedule& schedule, const loop::Reduce& reduce, const MachineModel& machine);
 
-/// Rows whose sums are kept in memory from slice to slice.
+/// Rows that take slices of their sums in turn.
 std::int64_t sliced_rows(const Schedule& schedule);
+/// Rows whose sums are kept in memory from slice to slice: the same, or as many as pay for the copy of a panel.
+std::int64_t kept_rows(const Schedule& schedule);
 /// How many points share a block of rows if a thread is alone: panels and points of batch axes.
 std::int64_t sharing_points(const Schedule& schedule, const loop::Pool& pool);
 

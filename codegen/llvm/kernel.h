@@ -143,17 +143,23 @@ class KernelEmitter : public FunctionEmitter {
   /// one of them waits for the others fill.
   int vectors_in_step(std::span<const loop::Stage> stages, int width);
 
-  /// Copies an operand of a contraction for the `length` columns from `begin`, at most `panel`: what is computed of it
-  /// there from now on comes from the copy.
-  void pack(const loop::Reduce& reduce, loop::ExprId operand, loop::AxisId column, llvm::Value* begin,
-            llvm::Value* length, std::int64_t panel, int width);
-
   /// A range of an axis: `length` indices from `begin` on.
   struct Range {
     loop::AxisId axis;
     llvm::Value* begin;
     llvm::Value* length;
   };
+  /// Some terms of a contraction with one axis, at most `most`, a multiple of the elements that a vector has.
+  struct Terms {
+    llvm::Value* begin;
+    llvm::Value* length;
+    std::int64_t most;
+  };
+  /// Copies an operand of a contraction for columns, at most `panel`, and all terms or these: what is computed of it
+  /// there from now on comes from the copy.
+  void pack(const loop::Reduce& reduce, loop::ExprId operand, const Range& columns, std::int64_t panel, int width,
+            const std::optional<Terms>& terms = std::nullopt);
+
   /// Copies what `load` reads of a block of rows, at most `width`, in at most `panel` columns. Its neighbours are in
   /// different rows: squares are turned in registers. What is loaded of it there comes from the copy. What lies `ahead`
   /// rows further is asked for.
@@ -254,7 +260,7 @@ class KernelEmitter : public FunctionEmitter {
     llvm::Value* memory;
     std::int64_t stride;                // elements from one line, or of a block one row, to the next
     llvm::Value* first = nullptr;       // column of a panel, row of lines
-    llvm::Value* first_line = nullptr;  // of lines: a reduced index
+    llvm::Value* first_line = nullptr;  // a reduced index, unless all of them are there
   };
   struct Row {
     llvm::Value* first;
@@ -305,7 +311,7 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* load_packed(const Packed& packed);
   void pack_square(const Packed& packed, const Space& along, llvm::Value* first_line, llvm::Value* column,
                    std::int64_t count, std::int64_t ahead = 0);
-  void pack_transposed(const Packed& packed, llvm::Value* length, int width);
+  void pack_transposed(const Packed& packed, llvm::Value* columns, int width, const std::optional<Terms>& terms);
   Packed packed_lines(const Lines& lines, loop::AxisId column);
   std::optional<Packed> find_block(const loop::Reduce& reduce) const;
   void find_rows(loop::ExprId operand, std::span<const loop::AxisId> along);

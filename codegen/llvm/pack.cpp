@@ -79,23 +79,37 @@ void KernelEmitter::release(ExprId operand) {
   std::erase_if(packed_, [&](const Packed& packed) { return packed.operand == operand; });
 }
 
-void KernelEmitter::pack(const Reduce& reduce, ExprId operand, AxisId column, llvm::Value* begin, llvm::Value* length,
-                         std::int64_t panel, int width) {
-  const std::int64_t elements = panel * *reduced_length(pool(), reduce);
-  const Packed packed{
-      Packed::Kind::panel, operand, reduce.axes, column, packed_memory(operand, elements), panel, begin};
+void KernelEmitter::pack(const Reduce& reduce, ExprId operand, const Range& columns, std::int64_t panel, int width,
+                         const std::optional<Terms>& terms) {
+  const std::int64_t lines = terms ? terms->most : *reduced_length(pool(), reduce);
+  const Packed packed{Packed::Kind::panel,
+                      operand,
+                      reduce.axes,
+                      columns.axis,
+                      packed_memory(operand, panel * lines),
+                      panel,
+                      columns.begin,
+                      terms ? terms->begin : nullptr};
   release(operand);
-  if (!reduce.axes.empty() && !accesses_.contiguous(operand, column) &&
+  const auto line = [&] {
+    vectors(columns.axis, columns.begin, columns.length, width, [&] {
+      llvm::Value* made = vector(operand);
+      llvm::Value* at = packed_element(packed, bound(columns.axis));
+      b.CreateAlignedStore(made, at, line_alignment(pool().dtype(operand), width));
+    });
+  };
+  if (!reduce.axes.empty() && !accesses_.contiguous(operand, columns.axis) &&
       accesses_.contiguous(operand, reduce.axes.back())) {
     const int lanes = module.target.machine.vector_bits / 8 / static_cast<int>(size_of(pool().dtype(operand)));
-    pack_transposed(packed, length, std::min(lanes, width));  // more would not fit into the registers
-  } else {
-    nest(reduce.axes, [&] {
-      vectors(column, begin, length, width, [&] {
-        llvm::Value* made = vector(operand);
-        b.CreateAlignedStore(made, packed_element(packed, bound(column)), line_alignment(pool().dtype(operand), width));
-      });
+    // More would not fit into the registers.
+    pack_transposed(packed, columns.length, std::min(lanes, width), terms);
+  } else if (terms) {
+    loop(terms->begin, b.CreateNSWAdd(terms->begin, terms->length), 1, [&](llvm::Value* index) {
+      bind(reduce.axes.front(), index);
+      line();
     });
+  } else {
+    nest(reduce.axes, line);
   }
   packed_.push_back(packed);
 }
@@ -287,21 +301,31 @@ void KernelEmitter::pack_square(const Packed& packed, const Space& along, llvm::
 }
 
 /// Vectors along the last reduced axis, a square of `width` lines and columns at a time.
-void KernelEmitter::pack_transposed(const Packed& packed, llvm::Value* length, int width) {
-  const std::int64_t lines = pool().axis(packed.axes.back()).extent.constant();
+void KernelEmitter::pack_transposed(const Packed& packed, llvm::Value* columns, int width,
+                                    const std::optional<Terms>& terms) {
+  const AxisId last = packed.axes.back();
+  llvm::Value* begin = terms ? terms->begin : number(0);
+  llvm::Value* length = terms ? terms->length : extent(last);
+  llvm::Value* whole = b.CreateAnd(length, number(-std::int64_t{width}));
+  llvm::Value* whole_end = b.CreateNSWAdd(begin, whole);
+  llvm::Value* rest = b.CreateNSWSub(length, whole);
+  // Only where there is room for them are more lines stored than there are.
+  const std::int64_t rest_lines = terms ? width : pool().axis(last).extent.constant() % width;
   nest(std::span(packed.axes).first(packed.axes.size() - 1), [&] {
-    const auto columns_of = [&](llvm::Value* first_line, std::int64_t count) {
+    const auto columns_of = [&](llvm::Value* first_line, std::int64_t count, llvm::Value* mask) {
       Space along;
-      along.column = packed.axes.back();
+      along.column = last;
       along.width = width;
-      if (count < width) along.mask = first_lanes(number(count), width);
-      loop(number(0), length, width, [&](llvm::Value* offset) {
+      along.mask = mask;
+      loop(number(0), columns, width, [&](llvm::Value* offset) {
         pack_square(packed, along, first_line, b.CreateNSWAdd(packed.first, offset), count);
       });
     };
-    const std::int64_t whole = lines / width * width;
-    loop(number(0), number(whole), width, [&](llvm::Value* line) { columns_of(line, width); });
-    if (whole < lines) columns_of(number(whole), lines - whole);
+    loop(begin, whole_end, width, [&](llvm::Value* line) { columns_of(line, width, nullptr); });
+    when(b.CreateICmpNE(rest, number(0)), {}, [&] {
+      columns_of(whole_end, rest_lines, first_lanes(rest, width));
+      return Carried{};
+    });
   });
 }
 

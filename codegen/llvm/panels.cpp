@@ -35,7 +35,7 @@ class PanelEmitter {
     }
     if (!schedule_.turned.empty()) k_.turn_terms(schedule_.turned.front(), schedule_.panel);
     // A copy serves all of the batch if the operand is the same throughout.
-    const bool packs = !schedule_.packed.empty();
+    const bool packs = !schedule_.packed.empty() && schedule_.packed_slice == 0;
     const bool pack_once = packs && !k_.accesses().varies(schedule_.packed.front(), schedule_.batch);
     for_each_run(
         k_, schedule_,
@@ -54,6 +54,8 @@ class PanelEmitter {
   }
 
  private:
+  using Terms = KernelEmitter::Terms;
+
   llvm::Value* first_column(llvm::Value* panel) { return k_.b.CreateNSWMul(panel, k_.number(schedule_.panel)); }
 
   /// The length of the panel that begins at `begin`; a constant where all panels are alike.
@@ -120,44 +122,92 @@ class PanelEmitter {
     return *reduction(k_.pool(), schedule_.stages.front());
   }
 
-  void pack(llvm::Value* begin) {
+  void pack(llvm::Value* begin, const std::optional<Terms>& terms = std::nullopt) {
     const ExprId operand = schedule_.packed.front();
     const Reduce reduce = contraction_of(operand);
-    k_.pack(reduce, operand, *schedule_.column, begin, panel_length(begin), schedule_.panel, schedule_.width);
+    k_.pack(reduce, operand, {*schedule_.column, begin, panel_length(begin)}, schedule_.panel, schedule_.width, terms);
   }
 
   /// One slice of the sum for all rows, and then the next: what it reads stays in the cache.
   void slices(llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
-    const std::int64_t most_rows = sliced_rows(schedule_);
+    const std::int64_t most_rows = kept_rows(schedule_);
     const ExprId sum = schedule_.stages.front().yields.front().value;
     llvm::Type* type = k_.module.memory_type(k_.pool().dtype(sum));
     const std::int64_t elements = most_rows * schedule_.panel * sharing_points(schedule_, k_.pool());
-    llvm::AllocaInst* chains = k_.stack_array(type, static_cast<std::uint64_t>(elements), "chains");
-    llvm::AllocaInst* totals = k_.stack_array(type, static_cast<std::uint64_t>(elements), "totals");
+    part_.type = type;
+    part_.chains = k_.stack_array(type, static_cast<std::uint64_t>(elements), "chains");
+    part_.totals = k_.stack_array(type, static_cast<std::uint64_t>(elements), "totals");
     const AxisId first = std::get<Reduce>(k_.pool().node(sum)).axes.front();
-    llvm::Value* extent = k_.extent(first);
     // At least one slice: an empty sum is stored, too.
+    llvm::Value* extent = k_.extent(first);
+    llvm::Value* all = k_.b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, extent, k_.number(1));
+    if (schedule_.packed_slice == 0) {
+      terms(panel, {first_row, end_row, k_.number(0), all}, {end_row, end_row, k_.number(0)}, extent);
+      return;
+    }
+    k_.advance(first_row, end_row, [&](llvm::Value* row) {
+      llvm::Value* last_row = k_.smaller(k_.b.CreateNSWAdd(row, k_.number(most_rows)), end_row);
+      part_.first_row = row;
+      k_.loop(k_.number(0), all, schedule_.packed_slice, [&](llvm::Value* from) {
+        llvm::Value* next = k_.b.CreateNSWAdd(from, k_.number(schedule_.packed_slice));
+        llvm::Value* copied = k_.b.CreateNSWSub(k_.smaller(next, extent), from);
+        pack(first_column(panel), Terms{from, copied, schedule_.packed_slice});
+        llvm::Value* goes_on = k_.b.CreateICmpSLT(next, all);
+        const Next after{k_.b.CreateSelect(goes_on, row, last_row), k_.b.CreateSelect(goes_on, last_row, end_row),
+                         k_.b.CreateSelect(goes_on, next, k_.number(0))};
+        terms(panel, {row, last_row, from, k_.smaller(next, all)}, after, extent);
+      });
+      return last_row;
+    });
+  }
+
+  /// Rows of tiles, and terms of their sums.
+  struct Block {
+    llvm::Value* first_row;
+    llvm::Value* end_row;
+    llvm::Value* begin;
+    llvm::Value* end;
+  };
+  /// Where the work goes on after a block.
+  struct Next {
+    llvm::Value* row;
+    llvm::Value* end_row;
+    llvm::Value* begin;
+  };
+
+  /// The terms of a block in slices, for some rows and then for the next.
+  void terms(llvm::Value* panel, const Block& block, const Next& after, llvm::Value* extent) {
+    const std::int64_t most_rows = sliced_rows(schedule_);
+    const bool all_terms = schedule_.packed_slice == 0;
     llvm::Value* all = k_.b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, extent, k_.number(1));
     const auto all_rows = k_.pool().axis(*schedule_.row).extent.as_constant();
     const bool exact = schedule_.lines && all_rows && *all_rows % most_rows == 0;  // chunks are multiples of it
     llvm::Value* count = k_.number(most_rows);
-    k_.advance(first_row, end_row, [&](llvm::Value* row) {
-      if (!exact) count = k_.smaller(k_.number(most_rows), k_.b.CreateNSWSub(end_row, row));
+    k_.advance(block.first_row, block.end_row, [&](llvm::Value* row) {
+      if (!exact) count = k_.smaller(k_.number(most_rows), k_.b.CreateNSWSub(block.end_row, row));
       llvm::Value* last_row = k_.b.CreateNSWAdd(row, count);
-      k_.loop(k_.number(0), all, schedule_.slice, [&](llvm::Value* from) {
-        llvm::Value* to = k_.smaller(k_.b.CreateNSWAdd(from, k_.number(schedule_.slice)), extent);
+      if (all_terms) part_.first_row = row;
+      k_.loop(block.begin, block.end, schedule_.slice, [&](llvm::Value* from) {
         llvm::Value* next = k_.b.CreateNSWAdd(from, k_.number(schedule_.slice));
-        part_ = Part{from, to, k_.b.CreateICmpSGE(next, all), row, type, chains, totals};
-        if (lines_) {
-          llvm::Value* goes_on = k_.b.CreateICmpSLT(next, all);
-          llvm::Value* next_row = k_.b.CreateSelect(goes_on, row, last_row);
-          llvm::Value* next_from = k_.b.CreateSelect(goes_on, next, k_.number(0));
-          llvm::Value* next_to = k_.smaller(k_.b.CreateNSWAdd(next_from, k_.number(schedule_.slice)), extent);
-          lines_->use({row, count, from, to}, {next_row, k_.b.CreateNSWSub(end_row, next_row), next_from, next_to});
-          lines(panel, row, last_row);
-        } else {
+        part_.begin = from;
+        part_.end = k_.smaller(next, extent);
+        part_.is_last = k_.b.CreateICmpSGE(next, all);
+        if (!lines_) {
           rows(panel, row, last_row);
+          return;
         }
+        const auto either = [&](llvm::Value* condition, const Next& then, const Next& otherwise) {
+          return Next{k_.b.CreateSelect(condition, then.row, otherwise.row),
+                      k_.b.CreateSelect(condition, then.end_row, otherwise.end_row),
+                      k_.b.CreateSelect(condition, then.begin, otherwise.begin)};
+        };
+        Next following{last_row, block.end_row, block.begin};
+        if (!all_terms) following = either(k_.b.CreateICmpSLT(last_row, block.end_row), following, after);
+        following = either(k_.b.CreateICmpSLT(next, block.end), {row, block.end_row, next}, following);
+        llvm::Value* following_end = k_.smaller(k_.b.CreateNSWAdd(following.begin, k_.number(schedule_.slice)), extent);
+        lines_->use({row, count, from, part_.end}, {following.row, k_.b.CreateNSWSub(following.end_row, following.row),
+                                                    following.begin, following_end});
+        lines(panel, row, last_row);
       });
       return last_row;
     });
@@ -285,7 +335,7 @@ class PanelEmitter {
     const std::span<const Stage> stages = schedule_.stages;
     const Space& space = k_.space();
     llvm::Value* row = k_.b.CreateNSWSub(k_.bound(*schedule_.row), part_.first_row);
-    row = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(point_, k_.number(sliced_rows(schedule_))), row);
+    row = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(point_, k_.number(kept_rows(schedule_))), row);
     llvm::Value* column = k_.b.CreateNSWSub(k_.bound(*schedule_.column), first_column_);
     llvm::Value* first = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(row, k_.number(schedule_.panel)), column);
     const auto place = [&](llvm::AllocaInst* memory) {

@@ -71,7 +71,7 @@ class RowEmitter {
         if (k_.accesses().varies(operand, schedule_.batch) != changing) continue;
         const std::int64_t columns = k_.pool().axis(column).extent.constant();
         const int width = width_of(stage);
-        k_.pack(reduce, operand, column, k_.number(0), k_.number(columns), (columns + width - 1) / width * width,
+        k_.pack(reduce, operand, {column, k_.number(0), k_.number(columns)}, (columns + width - 1) / width * width,
                 width);
       }
     }
@@ -207,7 +207,7 @@ class RowEmitter {
     const Reduce* reduce = reduction(k_.pool(), stage);
     if (reduce && reduce->op == ReduceOp::contract) {
       const ExprId along = operand_along(k_.accesses(), *reduce, *schedule_.row);
-      k_.pack(*reduce, along, *schedule_.row, row, count, space.width, space.width);
+      k_.pack(*reduce, along, {*schedule_.row, row, count}, space.width, space.width);
       if (!outer.empty()) {
         space.row = outer.back();
         space.rows = static_cast<int>(k_.pool().axis(*space.row).extent.constant());

@@ -126,6 +126,19 @@ TEST_CASE("a transposed operand is turned as the sum goes, for few rows and for 
                             {.symbols = {{9, 0, 20}, {40, 37, 70}}, .portable = false});
 }
 
+TEST_CASE("of a long sum each slice has a copy of its own") {
+  for (const bool transpose_b : {false, true}) {
+    CAPTURE(transpose_b);
+    const std::int64_t n = transpose_b ? 70 : 520;  // lines far apart
+    check_against_interpreter(matmul(dim("m"), dim("k"), n, false, transpose_b),
+                              {.symbols = {{40, 0}, {40, 1}, {9, 1024}, {1, 1040}, {33, 2050}}, .portable = false});
+    check_against_interpreter(matmul(270, dim("k"), n, false, transpose_b),
+                              {.symbols = {{17}, {1030}}, .portable = false});
+  }
+  check_against_interpreter(matmul(40, 4200, 20, false, true), {.portable = false});
+  check_against_interpreter(matmul(40, dim("k"), 20, false, true, f64), {.symbols = {{0}, {2049}}, .portable = false});
+}
+
 TEST_CASE("an operand whose lines lie far apart is copied too") {
   check_against_interpreter(matmul(dim("m"), 20, 1040, false, false),
                             {.symbols = {{0}, {1}, {9}, {33}}, .portable = false});
@@ -201,6 +214,8 @@ TEST_CASE("what lies in few sets of the cache is made in lines, beside panels of
   check_against_interpreter(matmul(512, 258, 520, true, false), {.portable = false});
   check_against_interpreter(matmul(576, dim("k"), 24, true, false),
                             {.symbols = {{0}, {1}, {256}, {300}}, .portable = false});
+  check_against_interpreter(matmul(576, dim("k"), 24, true, true),
+                            {.symbols = {{0}, {1}, {256}, {1030}}, .portable = false});
 }
 
 TEST_CASE("a copy is made anew where the operand changes within a batch, and once where it does not") {

@@ -1,0 +1,140 @@
+#include <lathe/codegen/contraction.h>
+
+#include <algorithm>
+#include <bit>
+
+#include <lathe/codegen/nest.h>
+#include <lathe/codegen/slicing.h>
+
+namespace lathe {
+
+using namespace loop;  // the expression vocabulary is used throughout
+
+namespace {
+
+/// What is copied of a panel should leave room in the second-level cache.
+constexpr std::int64_t packed_bytes = 256 * 1024;
+
+/// What becomes of an operand along the columns that is hard to load.
+enum class Preparation { none, copy, copy_slices, turn };
+
+/// A copy is whole, or has so many terms of the sum at a time that its panels are not narrow. Turning is less work for
+/// few tiles of rows.
+Preparation choose_preparation(Accesses& accesses, const Schedule& schedule, const Reduce& reduce, ExprId operand,
+                               int tile_rows) {
+  constexpr int few_tiles = 2;
+  const Pool& pool = accesses.pool();
+  const DType dtype = pool.dtype(operand);
+  const std::optional<Dim> along = accesses.step(operand, *schedule.column);
+  const bool turns = std::holds_alternative<Load>(pool.node(operand)) && along != Dim(0) && along != Dim(1) &&
+                     accesses.step(operand, reduce.axes.back()) == Dim(1);
+  // All points of a batch may use one copy.
+  const Dim rows = schedule.row ? pool.axis(*schedule.row).extent : Dim(1);
+  const bool few_rows = rows.is_constant() && rows.constant() <= few_tiles * tile_rows &&
+                        std::all_of(schedule.batch.begin(), schedule.batch.end(),
+                                    [&](AxisId axis) { return accesses.varies(operand, axis); });
+  if (few_rows && turns) return Preparation::turn;
+  const std::optional<std::int64_t> length = reduced_length(pool, reduce);
+  const std::int64_t bytes = length.value_or(0) * schedule.width * static_cast<std::int64_t>(size_of(dtype));
+  const bool is_long = !length || bytes > packed_bytes / 2;
+  if (is_long && !few_rows && can_take_slices(pool, schedule, reduce)) return Preparation::copy_slices;
+  if (bytes > 0 && bytes <= packed_bytes) return Preparation::copy;
+  return turns ? Preparation::turn : Preparation::none;
+}
+
+/// How many vectors of columns to turn in step: no prefetcher follows more lines than two have, nor does a set of the
+/// cache hold the lines of one that are whole pages apart.
+int turned_vectors(Accesses& accesses, ExprId turned, AxisId column) {
+  constexpr std::int64_t page_bytes = 4096;
+  const std::optional<Dim> along = accesses.step(turned, column);
+  const auto step = along ? along->as_constant() : std::nullopt;
+  const auto bytes = static_cast<std::int64_t>(size_of(accesses.pool().dtype(turned)));
+  return step && *step * bytes % page_bytes == 0 ? 1 : 2;
+}
+
+}  // namespace
+
+std::vector<int> rows_of_tiles(const Dim& rows, int most) {
+  if (most <= 1) return {1};
+  if (const auto count = rows.as_constant()) {
+    if (*count < most) return {static_cast<int>(std::max<std::int64_t>(*count, 1))};
+    const int rest = static_cast<int>(*count % most);
+    return rest == 0 ? std::vector{most} : std::vector{most, rest};
+  }
+  return most >= 4 ? std::vector{most, most / 2, 1} : std::vector{most, 1};
+}
+
+std::optional<ExprId> choose_packed(Accesses& accesses, const Reduce& reduce, AxisId column,
+                                    const std::optional<AxisId>& row) {
+  constexpr std::int64_t few_rows = 32;  // do not pay for a copy of what can be loaded as it is
+  const std::optional<std::int64_t> rows = row ? accesses.pool().axis(*row).extent.as_constant() : 1;
+  for (const ExprId operand : {reduce.b, reduce.a}) {
+    const bool other_varies = accesses.varies(operand == reduce.b ? reduce.a : reduce.b, column);
+    const bool suits = accesses.varies(operand, column) && !other_varies && !(row && accesses.varies(operand, *row));
+    if (!suits || reduce.axes.empty() || accesses.facts(operand).reads_stored) continue;
+    const ExprId roots[] = {operand};
+    for (const ExprId load : loads_of(accesses.pool(), roots)) {
+      const std::optional<Dim> along = accesses.step(load, column);
+      if (!along || (*along != Dim(0) && *along != Dim(1))) return operand;
+      if (rows && *rows < few_rows) continue;
+      const std::optional<Dim> next = accesses.step(load, reduce.axes.back());
+      if (!next || is_far_apart(*next, accesses.pool().dtype(load))) return operand;
+    }
+  }
+  return std::nullopt;
+}
+
+void schedule_contraction(Accesses& accesses, Schedule& schedule, const Reduce& reduce, const MachineModel& machine) {
+  const Pool& pool = accesses.pool();
+  const DType dtype = pool.dtype(reduce.a);
+  const Dim rows = schedule.row ? pool.axis(*schedule.row).extent : Dim(1);
+  const Dim columns = pool.axis(*schedule.column).extent;
+  schedule.width = reduce_lanes(dtype);
+  const int bytes = static_cast<int>(size_of(dtype));
+  const Tile tile = choose_tile(rows, columns, schedule.width, bytes, machine);
+  int most_vectors = tile.vectors * std::max(1, most_panel_vectors / tile.vectors);
+  if (const auto count = columns.as_constant()) {
+    most_vectors = static_cast<int>(std::clamp<std::int64_t>(ceil_div(*count, schedule.width), 1, most_vectors));
+  }
+  const int vector_bytes = schedule.width * bytes;
+  const auto copied = choose_packed(accesses, reduce, *schedule.column, schedule.row);
+  const Preparation preparation =
+      copied ? choose_preparation(accesses, schedule, reduce, *copied, tile.rows) : Preparation::none;
+  switch (preparation) {
+    case Preparation::none: break;
+    case Preparation::copy_slices:
+      schedule.packed_slice = static_cast<std::int64_t>(
+          std::bit_floor(static_cast<std::uint64_t>(packed_bytes / (std::int64_t{most_vectors} * vector_bytes))));
+      schedule.packed.push_back(*copied);
+      break;
+    case Preparation::copy: schedule.packed.push_back(*copied); break;
+    case Preparation::turn:
+      schedule.turned.push_back(*copied);
+      most_vectors = std::min(most_vectors, turned_vectors(accesses, *copied, *schedule.column));
+      break;
+  }
+  const auto set_panel = [&](std::int64_t most_bytes) {
+    int vectors = most_vectors;
+    if (preparation == Preparation::copy) {
+      const std::int64_t line_bytes = *reduced_length(pool, reduce) * vector_bytes;
+      vectors = static_cast<int>(std::clamp<std::int64_t>(most_bytes / line_bytes, 1, most_vectors));
+    }
+    schedule.panel = std::int64_t{vectors} * schedule.width;
+    schedule.tiles.clear();
+    for (const int tile_rows : rows_of_tiles(rows, tile.rows)) {
+      const int tile_columns = tile_rows == tile.rows
+                                   ? tile.vectors
+                                   : tile_vectors(tile_rows, columns, schedule.width, bytes, machine, vectors);
+      schedule.tiles.push_back({tile_rows, std::min(tile_columns, vectors)});
+    }
+  };
+  set_panel(packed_bytes);
+  if (preparation != Preparation::turn) choose_making(accesses, schedule, reduce);
+  // For each panel, lines are made anew of memory that no prefetcher follows.
+  if (preparation == Preparation::copy && schedule.lines) set_panel(2 * packed_bytes);
+  if (!schedule.lines)
+    schedule.slice = schedule.packed_slice > 0 ? schedule.packed_slice : choose_slice(accesses, schedule, reduce);
+  schedule.delays = can_delay(accesses, schedule, reduce, machine);
+}
+
+}  // namespace lathe
