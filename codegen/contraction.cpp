@@ -12,8 +12,19 @@ using namespace loop;  // the expression vocabulary is used throughout
 
 namespace {
 
-/// What is copied of a panel should leave room in the second-level cache.
+/// What is copied of a panel should leave room in the second-level cache; as wide as a tile it may take more than half.
 constexpr std::int64_t packed_bytes = 256 * 1024;
+constexpr std::int64_t most_packed_bytes = 640 * 1024;
+
+/// How many rows use an operand that is the same for all of `row`, together with those of other points of the batch.
+Dim rows_of(Accesses& accesses, ExprId operand, const std::optional<AxisId>& row, std::span<const AxisId> batch) {
+  const Pool& pool = accesses.pool();
+  Dim rows = row ? pool.axis(*row).extent : Dim(1);
+  for (const AxisId axis : batch) {
+    if (!accesses.varies(operand, axis)) rows = rows * pool.axis(axis).extent;
+  }
+  return rows;
+}
 
 /// What becomes of an operand along the columns that is hard to load.
 enum class Preparation { none, copy, copy_slices, turn };
@@ -28,17 +39,14 @@ Preparation choose_preparation(Accesses& accesses, const Schedule& schedule, con
   const std::optional<Dim> along = accesses.step(operand, *schedule.column);
   const bool turns = std::holds_alternative<Load>(pool.node(operand)) && along != Dim(0) && along != Dim(1) &&
                      accesses.step(operand, reduce.axes.back()) == Dim(1);
-  // All points of a batch may use one copy.
-  const Dim rows = schedule.row ? pool.axis(*schedule.row).extent : Dim(1);
-  const bool few_rows = rows.is_constant() && rows.constant() <= few_tiles * tile_rows &&
-                        std::all_of(schedule.batch.begin(), schedule.batch.end(),
-                                    [&](AxisId axis) { return accesses.varies(operand, axis); });
+  const Dim rows = rows_of(accesses, operand, schedule.row, schedule.batch);
+  const bool few_rows = rows.is_constant() && rows.constant() <= few_tiles * tile_rows;
   if (few_rows && turns) return Preparation::turn;
   const std::optional<std::int64_t> length = reduced_length(pool, reduce);
   const std::int64_t bytes = length.value_or(0) * schedule.width * static_cast<std::int64_t>(size_of(dtype));
   const bool is_long = !length || bytes > packed_bytes / 2;
   if (is_long && !few_rows && can_take_slices(pool, schedule, reduce)) return Preparation::copy_slices;
-  if (bytes > 0 && bytes <= packed_bytes) return Preparation::copy;
+  if (bytes > 0 && bytes <= most_packed_bytes) return Preparation::copy;
   return turns ? Preparation::turn : Preparation::none;
 }
 
@@ -65,18 +73,17 @@ std::vector<int> rows_of_tiles(const Dim& rows, int most) {
 }
 
 std::optional<ExprId> choose_packed(Accesses& accesses, const Reduce& reduce, AxisId column,
-                                    const std::optional<AxisId>& row) {
+                                    const std::optional<AxisId>& row, std::span<const AxisId> batch) {
   constexpr std::int64_t few_rows = 32;  // do not pay for a copy of what can be loaded as it is
-  const std::optional<std::int64_t> rows = row ? accesses.pool().axis(*row).extent.as_constant() : 1;
   for (const ExprId operand : {reduce.b, reduce.a}) {
     const bool other_varies = accesses.varies(operand == reduce.b ? reduce.a : reduce.b, column);
-    const bool suits = accesses.varies(operand, column) && !other_varies && !(row && accesses.varies(operand, *row));
-    if (!suits || reduce.axes.empty() || accesses.facts(operand).reads_stored) continue;
-    const ExprId roots[] = {operand};
-    for (const ExprId load : loads_of(accesses.pool(), roots)) {
+    if (!accesses.varies(operand, column) || other_varies || reduce.axes.empty()) continue;
+    if ((row && accesses.varies(operand, *row)) || accesses.facts(operand).reads_stored) continue;
+    const Dim rows = rows_of(accesses, operand, row, batch);
+    for (const ExprId load : loads_of(accesses.pool(), {&operand, 1})) {
       const std::optional<Dim> along = accesses.step(load, column);
       if (!along || (*along != Dim(0) && *along != Dim(1))) return operand;
-      if (rows && *rows < few_rows) continue;
+      if (rows.is_constant() && rows.constant() < few_rows) continue;
       const std::optional<Dim> next = accesses.step(load, reduce.axes.back());
       if (!next || is_far_apart(*next, accesses.pool().dtype(load))) return operand;
     }
@@ -97,7 +104,7 @@ void schedule_contraction(Accesses& accesses, Schedule& schedule, const Reduce& 
     most_vectors = static_cast<int>(std::clamp<std::int64_t>(ceil_div(*count, schedule.width), 1, most_vectors));
   }
   const int vector_bytes = schedule.width * bytes;
-  const auto copied = choose_packed(accesses, reduce, *schedule.column, schedule.row);
+  const auto copied = choose_packed(accesses, reduce, *schedule.column, schedule.row, schedule.batch);
   const Preparation preparation =
       copied ? choose_preparation(accesses, schedule, reduce, *copied, tile.rows) : Preparation::none;
   switch (preparation) {
@@ -117,7 +124,8 @@ void schedule_contraction(Accesses& accesses, Schedule& schedule, const Reduce& 
     int vectors = most_vectors;
     if (preparation == Preparation::copy) {
       const std::int64_t line_bytes = *reduced_length(pool, reduce) * vector_bytes;
-      vectors = static_cast<int>(std::clamp<std::int64_t>(most_bytes / line_bytes, 1, most_vectors));
+      const std::int64_t needed = std::min<std::int64_t>(most_packed_bytes / line_bytes, tile.vectors);
+      vectors = static_cast<int>(std::clamp<std::int64_t>(most_bytes / line_bytes, needed, most_vectors));
     }
     schedule.panel = std::int64_t{vectors} * schedule.width;
     schedule.tiles.clear();

@@ -8,7 +8,7 @@
 namespace lathe {
 
 /// What every chunk copies whole should leave room in the second-level cache.
-inline constexpr std::int64_t packed_whole_bytes = 32 * 1024;
+inline constexpr std::int64_t packed_whole_bytes = 64 * 1024;
 
 /// Whether a stage has no more points a row, and takes no more elements for each, than a vector has lanes.
 bool is_short(const loop::Pool& pool, const loop::Stage& stage, int lanes);

@@ -123,17 +123,18 @@ Dim work_of(Accesses& accesses, std::span<const AxisId> outer, std::span<const S
   return work;
 }
 
-/// Rows of a tile share what is loaded along the columns: puts an axis last that it does not vary along, if there is
-/// one.
-void move_row_last(Accesses& accesses, const Reduce& reduce, AxisId column, std::vector<AxisId>& outer) {
+/// Rows of a tile share what is loaded along the columns: puts an axis last that it does not vary along. Returns
+/// whether there is one.
+bool move_row_last(Accesses& accesses, const Reduce& reduce, AxisId column, std::vector<AxisId>& outer) {
   for (auto axis = outer.rbegin(); axis != outer.rend(); ++axis) {
     const auto both = [&](ExprId operand) {
       return accesses.varies(operand, column) && accesses.varies(operand, *axis);
     };
     if (both(reduce.a) || both(reduce.b)) continue;
     std::rotate(std::next(axis).base(), axis.base(), outer.end());
-    return;
+    return true;
   }
+  return false;
 }
 
 /// The loads whose neighbours in memory are in different rows, along the last of `outer` that there are such loads
@@ -258,12 +259,16 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
       outer.erase(outer.begin() + static_cast<std::ptrdiff_t>(column));
     }
   }
-  if (contraction && out.column) move_row_last(accesses, *contraction, *out.column, outer);
+  bool has_row = true;
+  if (contraction && out.column && !move_row_last(accesses, *contraction, *out.column, outer)) {
+    // What would have to be prepared for each row anew is so for each point of a batch.
+    has_row = !choose_packed(accesses, *contraction, *out.column, std::nullopt, {});
+  }
   if (out.form == Schedule::Form::map) {
     out.width = vector_width(pool, values);
     out.turned = choose_turned(accesses, *out.column, kernel.stages, out.width, outer);
   }
-  out.row = take_last();
+  if (has_row) out.row = take_last();
   out.batch = outer;
   const Dim rows = out.row ? pool.axis(*out.row).extent : Dim(1);
   if (out.form == Schedule::Form::rows) {
@@ -282,7 +287,7 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
       const auto length = reduced_length(pool, reduce).value_or(0);
       const std::int64_t bytes = length * line * static_cast<std::int64_t>(size_of(dtype));
       if (bytes == 0 || bytes > packed_whole_bytes) continue;
-      const auto packed = choose_packed(accesses, reduce, stage.inner.back(), out.row);
+      const auto packed = choose_packed(accesses, reduce, stage.inner.back(), out.row, out.batch);
       // It is copied once for all rows of a point of the batch: before there is any other inner axis than its own.
       const auto others = std::span(stage.inner).first(stage.inner.size() - 1);
       if (packed && !accesses.varies(*packed, others)) out.packed.push_back(*packed);

@@ -72,6 +72,41 @@ TEST_CASE("operands that vectors cannot load are packed, in panels that stay in 
   CHECK(deep.panel * 2048 * 4 == 256 * 1024);
 }
 
+TEST_CASE("what each row has of its own is turned, what all points of a batch share is copied") {
+  const Dim n = dim("n");
+  Builder own;
+  {
+    const TensorId x = own.input(f32, {n, 128});
+    const TensorId w = own.input(f32, {n, 512, 128});
+    const TensorId out = own.output(f32, {n, 512});
+    const Index i = own.outer(n, "i");
+    const Index j = own.outer(512, "j");
+    const Index p = own.axis(128, "p");
+    own.stage().yield(own.contract({p}, own.load(x, {i, p}), own.load(w, {i, j, p})), out, {i, j});
+    own.finish_kernel();
+  }
+  const Schedule rowless = schedule_of(own);
+  CHECK_FALSE(rowless.row.has_value());
+  CHECK(rowless.batch.size() == 1);
+  CHECK(rowless.turned.size() == 1);
+
+  Builder shared;
+  const TensorId x = shared.input(f32, {n, 7, 9, 512});
+  const TensorId w = shared.input(f32, {9, 512, 512});
+  const TensorId out = shared.output(f32, {n, 512, 7});
+  const Index i = shared.outer(n, "i");
+  const Index j = shared.outer(7, "j");
+  const Index l = shared.outer(512, "l");
+  const Index p = shared.axis(9, "p");
+  const Index q = shared.axis(512, "q");
+  shared.stage().yield(shared.contract({p, q}, shared.load(x, {i, j, p, q}), shared.load(w, {p, q, l})), out,
+                       {i, l, j});
+  shared.finish_kernel();
+  const Schedule made = schedule_of(shared);
+  CHECK(made.packed.size() == 1);  // for 7 rows it would not be
+  CHECK(made.panel == std::int64_t{made.tiles.front().vectors} * made.width);
+}
+
 TEST_CASE("work is shared out in chunks that sizes alone decide") {
   Builder b = matmul(dim("m"), 784, 128);
   const Schedule made = schedule_of(b);
