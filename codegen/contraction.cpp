@@ -99,26 +99,21 @@ void schedule_contraction(Accesses& accesses, Schedule& schedule, const Reduce& 
   schedule.width = reduce_lanes(dtype);
   const int bytes = static_cast<int>(size_of(dtype));
   const Tile tile = choose_tile(rows, columns, schedule.width, bytes, machine);
-  int most_vectors = tile.vectors * std::max(1, most_panel_vectors / tile.vectors);
-  if (const auto count = columns.as_constant()) {
-    most_vectors = static_cast<int>(std::clamp<std::int64_t>(ceil_div(*count, schedule.width), 1, most_vectors));
-  }
+  const auto most_of = [&](int vectors) {
+    const int whole_tiles = tile.vectors * std::max(1, vectors / tile.vectors);
+    const auto count = columns.as_constant();
+    if (!count) return whole_tiles;
+    return static_cast<int>(std::clamp<std::int64_t>(ceil_div(*count, schedule.width), 1, whole_tiles));
+  };
+  int most_vectors = most_of(most_panel_vectors);
   const int vector_bytes = schedule.width * bytes;
   const auto copied = choose_packed(accesses, reduce, *schedule.column, schedule.row, schedule.batch);
   const Preparation preparation =
       copied ? choose_preparation(accesses, schedule, reduce, *copied, tile.rows) : Preparation::none;
-  switch (preparation) {
-    case Preparation::none: break;
-    case Preparation::copy_slices:
-      schedule.packed_slice = static_cast<std::int64_t>(
-          std::bit_floor(static_cast<std::uint64_t>(packed_bytes / (std::int64_t{most_vectors} * vector_bytes))));
-      schedule.packed.push_back(*copied);
-      break;
-    case Preparation::copy: schedule.packed.push_back(*copied); break;
-    case Preparation::turn:
-      schedule.turned.push_back(*copied);
-      most_vectors = std::min(most_vectors, turned_vectors(accesses, *copied, *schedule.column));
-      break;
+  if (preparation == Preparation::copy || preparation == Preparation::copy_slices) schedule.packed.push_back(*copied);
+  if (preparation == Preparation::turn) {
+    schedule.turned.push_back(*copied);
+    most_vectors = std::min(most_vectors, turned_vectors(accesses, *copied, *schedule.column));
   }
   const auto set_panel = [&](std::int64_t most_bytes) {
     int vectors = most_vectors;
@@ -126,6 +121,9 @@ void schedule_contraction(Accesses& accesses, Schedule& schedule, const Reduce& 
       const std::int64_t line_bytes = *reduced_length(pool, reduce) * vector_bytes;
       const std::int64_t needed = std::min<std::int64_t>(most_packed_bytes / line_bytes, tile.vectors);
       vectors = static_cast<int>(std::clamp<std::int64_t>(most_bytes / line_bytes, needed, most_vectors));
+    } else if (preparation == Preparation::copy_slices) {
+      const auto terms = static_cast<std::uint64_t>(packed_bytes / (std::int64_t{vectors} * vector_bytes));
+      schedule.packed_slice = static_cast<std::int64_t>(std::bit_floor(terms));
     }
     schedule.panel = std::int64_t{vectors} * schedule.width;
     schedule.tiles.clear();
@@ -138,10 +136,14 @@ void schedule_contraction(Accesses& accesses, Schedule& schedule, const Reduce& 
   };
   set_panel(packed_bytes);
   if (preparation != Preparation::turn) choose_making(accesses, schedule, reduce);
-  // For each panel, lines are made anew of memory that no prefetcher follows.
-  if (preparation == Preparation::copy && schedule.lines) set_panel(2 * packed_bytes);
-  if (!schedule.lines)
+  if (schedule.lines && !schedule.packed.empty()) {
+    // For each panel, lines are made anew of memory that no prefetcher follows.
+    if (preparation == Preparation::copy_slices) most_vectors = most_of(2 * most_panel_vectors);
+    set_panel(2 * packed_bytes);
+  }
+  if (!schedule.lines) {
     schedule.slice = schedule.packed_slice > 0 ? schedule.packed_slice : choose_slice(accesses, schedule, reduce);
+  }
   schedule.delays = can_delay(accesses, schedule, reduce, machine);
 }
 
