@@ -322,10 +322,19 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
   return out;
 }
 
-std::int64_t whole_blocks(const Schedule& schedule) {
+std::int64_t whole_blocks(const Schedule& schedule, const Pool& pool) {
+  constexpr std::int64_t most_sliced_blocks = 6;
   const std::int64_t of_lines = schedule.lines ? sliced_rows(schedule) / schedule.rows() : 1;
-  if (schedule.packed.empty()) return of_lines;
-  return std::lcm(of_lines, schedule.form == Schedule::Form::rows ? packed_whole_blocks : packed_blocks);
+  if (!schedule.packed.empty()) {
+    return std::lcm(of_lines, schedule.form == Schedule::Form::rows ? packed_whole_blocks : packed_blocks);
+  }
+  const auto rows = schedule.row ? pool.axis(*schedule.row).extent.as_constant() : std::nullopt;
+  if (!rows || schedule.slice == 0 || schedule.lines) return of_lines;
+  // Every chunk reads all slices: so it has several blocks, and a panel is at least two chunks.
+  const std::int64_t blocks = ceil_div(*rows, schedule.rows());
+  std::int64_t together = std::clamp<std::int64_t>(blocks / 2, 1, most_sliced_blocks);
+  while (blocks % together != 0) --together;
+  return together;
 }
 
 std::vector<std::int64_t> panel_parts(const Schedule& schedule, const Pool& pool) {
@@ -333,7 +342,7 @@ std::vector<std::int64_t> panel_parts(const Schedule& schedule, const Pool& pool
   const auto rows = schedule.row ? pool.axis(*schedule.row).extent.as_constant() : std::nullopt;
   if (!rows || schedule.form != Schedule::Form::tile) return parts;
   const std::int64_t blocks = ceil_div(*rows, schedule.rows());
-  const std::int64_t together = whole_blocks(schedule);
+  const std::int64_t together = whole_blocks(schedule, pool);
   // A chunk has at least as many items as make most_chunks of them: so a panel has no more parts than that.
   for (std::int64_t count = most_chunks; count > 0 && blocks > 0; --count) {
     if (blocks % (count * together) == 0) parts.push_back(blocks / count);
@@ -350,7 +359,7 @@ Sharing share(const Schedule& schedule, const Pool& pool, const Bindings& bindin
   const std::int64_t work = schedule.work.evaluate(bindings);
   if (work < parallel_work) return out;
   out.grain = ceil_div(out.items, std::min(work / chunk_work, most_chunks));
-  const std::int64_t blocks = whole_blocks(schedule);
+  const std::int64_t blocks = whole_blocks(schedule, pool);
   out.grain = ceil_div(std::max<std::int64_t>(out.grain, 1), blocks) * blocks;
   const std::vector<std::int64_t> parts = panel_parts(schedule, pool);
   const auto part = std::lower_bound(parts.begin(), parts.end(), out.grain);

@@ -73,7 +73,7 @@ inline constexpr std::int64_t parallel_work = 1'000'000;
 inline constexpr std::int64_t most_chunks = 128;
 
 /// The blocks of rows that are best kept together: a chunk has a multiple of them.
-std::int64_t whole_blocks(const Schedule& schedule);
+std::int64_t whole_blocks(const Schedule& schedule, const loop::Pool& pool);
 
 /// Where it is known how many blocks of rows a panel has: the numbers of blocks that it can be cut into evenly for
 /// chunks, ascending.

@@ -184,7 +184,7 @@ class ProgramEmitter : public FunctionEmitter {
         [&] {
           llvm::Value* chunks = smaller(b.CreateSDiv(work, number(chunk_work)), number(most_chunks));
           llvm::Value* grain = b.CreateSDiv(b.CreateNSWAdd(items, b.CreateNSWSub(chunks, number(1))), chunks);
-          const std::int64_t blocks = whole_blocks(schedule);
+          const std::int64_t blocks = whole_blocks(schedule, *module.program.pool);
           grain = grown(b.CreateNSWMul(ceil_div(grain, blocks), number(blocks)), schedule);
           auto* type = llvm::FunctionType::get(
               b.getVoidTy(),

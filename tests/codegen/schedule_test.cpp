@@ -132,6 +132,30 @@ TEST_CASE("a chunk is a whole part of a panel where one is not much larger") {
   CHECK(grain(97) < 7);
 }
 
+TEST_CASE("a chunk has several blocks where all of them read the same slices of a sum") {
+  const auto sharing = [](std::int64_t rows) {
+    Builder b;
+    const Dim n = dim("n");
+    const TensorId x = b.input(f32, {n, 784, rows});
+    const TensorId dy = b.input(f32, {n, 784, 64});
+    const TensorId out = b.output(f32, {rows, 64});
+    const Index i = b.outer(rows, "i");
+    const Index j = b.outer(64, "j");
+    const Index p = b.axis(n, "p");
+    const Index q = b.axis(784, "q");
+    b.stage().yield(b.contract({p, q}, b.load(x, {p, q, i}), b.load(dy, {p, q, j})), out, {i, j});
+    b.finish_kernel();
+    const Schedule made = schedule_of(b);
+    CHECK(made.slice > 0);
+    Bindings sizes;
+    sizes.bind(b.program.symbols.front(), 32);
+    const Sharing share = lathe::share(made, b.pool(), sizes);
+    return std::pair{share.items, share.grain};
+  };
+  CHECK(sharing(192) == std::pair<std::int64_t, std::int64_t>{24, 6});
+  CHECK(sharing(64) == std::pair<std::int64_t, std::int64_t>{8, 4});  // two chunks
+}
+
 TEST_CASE("compiled code cuts work as schedules say") {
   for (const std::int64_t rows : {784, 776, 768}) {
     CAPTURE(rows);
