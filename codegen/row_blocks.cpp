@@ -43,16 +43,24 @@ bool sums_across(Accesses& accesses, const Reduce& reduce, AxisId row, int lanes
   return length && *length * lanes * bytes <= packed_whole_bytes;
 }
 
-/// Whether a stage that is no contraction loads vectors across rows: it may gather one for all its points.
-bool loads_across(Accesses& accesses, const Stage& stage, AxisId row) {
+/// The axes that a stage runs over in each row.
+std::vector<AxisId> points_of(const Pool& pool, const Stage& stage) {
   std::vector<AxisId> points = stage.inner;
-  if (const Reduce* reduce = reduction(accesses.pool(), stage)) {
+  if (const Reduce* reduce = reduction(pool, stage)) {
     points.insert(points.end(), reduce->axes.begin(), reduce->axes.end());
   }
+  return points;
+}
+
+/// Whether a stage that is no contraction loads vectors across rows, or turns what it loads; it may gather one for all
+/// its points.
+bool loads_across(Accesses& accesses, const Stage& stage, AxisId row, int lanes) {
+  const std::vector<AxisId> points = points_of(accesses.pool(), stage);
   const std::vector<ExprId> loads = loads_of(accesses.pool(), values_of({&stage, 1}));
   return std::all_of(loads.begin(), loads.end(), [&](ExprId load) {
     const std::optional<Dim> step = accesses.step(load, row);
-    return step == Dim(0) || step == Dim(1) || !accesses.varies(load, points);
+    return step == Dim(0) || step == Dim(1) || !accesses.varies(load, points) ||
+           turned_axis(accesses, stage, load, row, lanes);
   });
 }
 
@@ -71,6 +79,17 @@ bool is_short(const Pool& pool, const Stage& stage, int lanes) {
     if (!length || *length > lanes) return false;
   }
   return points > 0 && points <= lanes;
+}
+
+std::optional<AxisId> turned_axis(Accesses& accesses, const Stage& stage, ExprId load, AxisId row, int lanes) {
+  if (accesses.facts(load).reads_stored || accesses.pool().dtype(load) == boolean) return std::nullopt;
+  const std::optional<Dim> apart = accesses.step(load, row);
+  if (!apart || *apart == Dim(0) || *apart == Dim(1)) return std::nullopt;
+  for (const AxisId axis : points_of(accesses.pool(), stage)) {
+    const auto count = accesses.pool().axis(axis).extent.as_constant();
+    if (count && *count <= lanes && accesses.step(load, axis) == Dim(1)) return axis;
+  }
+  return std::nullopt;
 }
 
 ExprId operand_along(Accesses& accesses, const Reduce& reduce, AxisId row) {
@@ -93,7 +112,7 @@ int rows_across(Accesses& accesses, const Kernel& kernel, AxisId row, const Mach
     } else if (contracts) {
       suits = sums_across(accesses, *reduce, row, lanes);
     } else {
-      suits = loads_across(accesses, stage, row);
+      suits = loads_across(accesses, stage, row, lanes);
       reduces |= reduce != nullptr;
     }
     if (!suits) return 0;

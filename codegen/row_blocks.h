@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include <lathe/codegen/schedule.h>
 
@@ -12,6 +13,11 @@ inline constexpr std::int64_t packed_whole_bytes = 64 * 1024;
 
 /// Whether a stage has no more points a row, and takes no more elements for each, than a vector has lanes.
 bool is_short(const loop::Pool& pool, const loop::Stage& stage, int lanes);
+
+/// Of a short stage that runs across rows: the axis along which neighbours of what `load` reads lie, where it can be
+/// turned so that neighbours are in different rows.
+std::optional<loop::AxisId> turned_axis(Accesses& accesses, const loop::Stage& stage, loop::ExprId load,
+                                        loop::AxisId row, int lanes);
 
 /// Of a contraction of which one operand varies along `row`: that operand.
 loop::ExprId operand_along(Accesses& accesses, const loop::Reduce& reduce, loop::AxisId row);

@@ -82,7 +82,7 @@ bool reduces_along_rows(Accesses& accesses, std::span<const Stage> stages, AxisI
     const ExprId roots[] = {reduce->a};
     for (const ExprId load : loads_of(accesses.pool(), roots)) {
       if (!reduce->axes.empty() && accesses.step(load, reduce->axes.back()) == Dim(1)) ++along;
-      if (accesses.step(load, column) == Dim(1)) ++across;
+      if (accesses.varies(load, reduce->axes) && accesses.step(load, column) == Dim(1)) ++across;
     }
   }
   return along > across;

@@ -214,6 +214,12 @@ class RowEmitter {
         outer = outer.first(outer.size() - 1);
       }
     }
+    for (const ExprId load : loads_of(k_.pool(), values_of({&stage, 1}))) {
+      const auto axis = turned_axis(k_.accesses(), stage, load, *schedule_.row, space.width);
+      if (!axis || (reduce && reduce->op == ReduceOp::contract)) continue;
+      k_.turn(load, {*axis, k_.number(0), k_.extent(*axis)}, {*schedule_.row, row, k_.number(space.width)}, space.width,
+              space.width, 0);
+    }
     k_.bind(*schedule_.row, row);
     k_.within(space, [&] {
       if (!reduce) {

@@ -126,6 +126,40 @@ TEST_CASE("few results a row are computed in vectors of rows") {
   }
 }
 
+TEST_CASE("short rows are turned when they are loaded, and back when they are stored") {
+  for (const DType dtype : {f32, f64, i32, u8}) {
+    for (const std::int64_t columns : {2, 5, 8, 16}) {
+      CAPTURE(columns);
+      Builder b;
+      const Dim n = dim("n");
+      const Dim c(columns);
+      const TensorId x = b.input(dtype, {3, n, c});
+      const TensorId scale = b.input(f32, {c});
+      const TensorId best = b.output(dtype, {3, n});
+      const TensorId out = b.output(f32, {3, n, c});
+      const Index s = b.outer(3, "s");
+      const Index i = b.outer(n, "i");
+      const LocalId largest = b.local(dtype);
+      const LocalId total = b.local(f32);
+      const Index c1 = b.axis(c, "c1");
+      b.stage().yield(b.reduce(ReduceOp::max, {c1}, b.load(x, {s, i, c1})), largest);
+      b.stage().yield(b.read(largest), best, {s, i});
+      const Index c2 = b.axis(c, "c2");
+      const Expr difference = cast(f32, b.load(x, {s, i, c2})) - cast(f32, b.read(largest));
+      b.stage().yield(b.reduce(ReduceOp::sum, {c2}, difference * b.load(scale, {c2})), total);
+      const Index c3 = b.axis(c, "c3");
+      b.stage({c3}).yield(cast(f32, b.load(x, {s, i, c3})) * b.read(total), out, {s, i, c3});
+      b.finish_kernel();
+      const Kernel& kernel = std::get<Kernel>(b.program.steps.front());
+      const int lanes = dtype == f64 ? 8 : 16;
+      const Schedule planned = schedule(b.program, kernel, machine_model(InstructionSet::avx512));
+      CHECK(planned.across == (columns <= lanes ? lanes : 0));
+      check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+      check_against_interpreter(b.program, {.symbols = {{21}}, .fill = Fill::specials, .portable = false});
+    }
+  }
+}
+
 TEST_CASE("a map takes from registers what a tile sums, if it alone reads that, and where it is") {
   enum class Reads { here, elsewhere, twice };
   for (const Reads reads : {Reads::here, Reads::elsewhere, Reads::twice}) {
@@ -210,9 +244,11 @@ TEST_CASE("the first reduction of the next row joins the longest loop of this on
       b.stage({c3}).yield((b.load(x, {i, c3}) - b.read(largest)) / b.read(total), out, {i, c3});
       b.finish_kernel();
       const Kernel& kernel = std::get<Kernel>(b.program.steps.front());
-      // Rows that the kernel overwrites are read when their turn comes, and those of one element in vectors of rows.
-      const bool ahead = schedule(b.program, kernel, machine_model(InstructionSet::avx512)).ahead.has_value();
-      CHECK(ahead == (!in_place && width != Dim(1)));
+      // Rows that the kernel overwrites are read when their turn comes, and short ones in vectors of rows.
+      const Schedule planned = schedule(b.program, kernel, machine_model(InstructionSet::avx512));
+      const bool is_short = width == Dim(1) || (!in_place && width == Dim(16));
+      CHECK(planned.across == (is_short ? 16 : 0));
+      CHECK(planned.ahead.has_value() == (!in_place && !is_short));
       const bool symbolic = !width.is_constant();
       check_against_interpreter(
           b.program, {.symbols = symbolic ? std::vector<std::vector<std::int64_t>>{{1, 5}, {7, 40}, {3, 0}, {0, 3}}
