@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <fstream>
@@ -10,7 +11,6 @@
 #include <string_view>
 #include <system_error>
 #include <thread>
-#include <vector>
 
 namespace lathe {
 namespace {
@@ -70,15 +70,22 @@ bool lists(std::string_view controllers, std::string_view wanted) {
   return false;
 }
 
-// The mask grows until the kernel's fits: it may number more CPUs than cpu_set_t holds.
-int affine_cpus() {
-  for (std::size_t sets = 1; sets <= 64; sets *= 2) {
-    std::vector<cpu_set_t> mask(sets);
-    const std::size_t bytes = sets * sizeof(cpu_set_t);
-    if (sched_getaffinity(0, bytes, mask.data()) == 0) return CPU_COUNT_S(bytes, mask.data());
+/// The CPUs that a thread may run on. The mask grows until the kernel's fits: it may number more than cpu_set_t holds.
+struct Affinity {
+  std::array<cpu_set_t, 64> mask{};
+  std::size_t bytes = 0;  // 0: unknown
+
+  static Affinity of_this_thread() {
+    Affinity affinity;
+    for (std::size_t sets = 1; sets <= affinity.mask.size(); sets *= 2) {
+      const std::size_t bytes = sets * sizeof(cpu_set_t);
+      if (sched_getaffinity(0, bytes, affinity.mask.data()) != 0) continue;
+      affinity.bytes = bytes;
+      break;
+    }
+    return affinity;
   }
-  return static_cast<int>(std::thread::hardware_concurrency());
-}
+};
 
 }  // namespace
 
@@ -102,11 +109,28 @@ std::optional<double> cgroup_cpu_limit(const fs::path& membership, const fs::pat
 }
 
 int usable_cpus() {
-  int cpus = std::max(affine_cpus(), 1);
+  const Affinity affinity = Affinity::of_this_thread();
+  int cpus = affinity.bytes > 0 ? CPU_COUNT_S(affinity.bytes, affinity.mask.data())
+                                : static_cast<int>(std::thread::hardware_concurrency());
+  cpus = std::max(cpus, 1);
   if (const auto limit = cgroup_cpu_limit("/proc/self/cgroup", "/sys/fs/cgroup")) {
     cpus = std::min(cpus, std::max(1, static_cast<int>(std::ceil(std::min(*limit, 1e6)))));
   }
   return cpus;
+}
+
+int current_cpu() {
+  return sched_getcpu();
+}
+
+void leave_cpu(int cpu) {
+  if (cpu < 0 || current_cpu() != cpu) return;
+  const Affinity before = Affinity::of_this_thread();
+  Affinity others = before;
+  CPU_CLR_S(static_cast<std::size_t>(cpu), others.bytes, others.mask.data());
+  if (others.bytes == 0 || CPU_COUNT_S(others.bytes, others.mask.data()) == 0) return;
+  if (sched_setaffinity(0, others.bytes, others.mask.data()) != 0) return;
+  sched_setaffinity(0, before.bytes, before.mask.data());
 }
 
 }  // namespace lathe

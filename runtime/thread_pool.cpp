@@ -16,6 +16,11 @@
 // throughout, and the job that was read is the ticket's. A worker that comes late fails the exchange, or finds nothing
 // left, and has touched nothing. A line of memory takes its time from core to core: so a thread finds all it needs in
 // one, and while it works nobody else looks at that often.
+//
+// A system that wakes a thread may put it on the CPU of the one that wakes it, though others are idle: Linux does so
+// where few CPUs share a cache and all have slept for some ten milliseconds. There it would not run before the caller
+// has had its turn of several milliseconds. So the caller offers its CPU once, and a worker that finds itself there
+// leaves.
 
 namespace lathe {
 namespace {
@@ -43,6 +48,11 @@ void relax() {
 #endif
 }
 
+/// Of the share of one of so many threads.
+std::uint64_t first_claim(std::uint32_t claims, std::size_t thread, std::size_t threads) {
+  return std::uint64_t{claims} * thread / threads;
+}
+
 std::chrono::nanoseconds time_a_claim(std::chrono::steady_clock::time_point start, std::uint32_t claims) {
   return claims == 0 ? std::chrono::nanoseconds(0) : (std::chrono::steady_clock::now() - start) / claims;
 }
@@ -62,9 +72,9 @@ ThreadPool::ThreadPool(int threads) {
   const int cpus = usable_cpus();
   if (threads == 0) threads = cpus;
   // With more threads than CPUs, whoever spins keeps somebody with work off the CPU.
-  const bool room = threads <= cpus;
-  spin_ = std::chrono::microseconds(room ? 50 : 0);
-  patience_ = std::chrono::microseconds(room ? 20 : 0);
+  room_ = threads <= cpus;
+  spin_ = std::chrono::microseconds(room_ ? 50 : 0);
+  patience_ = std::chrono::microseconds(room_ ? 20 : 0);
   shares_ = std::vector<Share>(static_cast<std::size_t>(threads));
   workers_.reserve(shares_.size() - 1);
   for (std::size_t thread = 1; thread < shares_.size(); ++thread) {
@@ -102,7 +112,12 @@ void ThreadPool::run(abi::ChunkFunction chunk, const void* frame, std::int64_t i
   publish(chunk, frame, items, grain, pieces_per_claim, claims);
   const bool slept = wake(sleepers_.load(std::memory_order_relaxed), claims);
   const auto start = Clock::now();
-  std::uint32_t own = drain(shares_.front(), claims);
+  std::uint32_t own = 0;
+  if (slept && room_) {
+    own = drain(shares_.front(), 1);
+    if (!all_have_begun(claims)) std::this_thread::yield();
+  }
+  own += drain(shares_.front(), claims);
   const auto time = time_a_claim(start, own);
   // With park(): one of the two sides sees the other. Not until now: it takes until all stores have reached the others.
   if (!slept) wake(sleepers_.fetch_add(0, std::memory_order_acq_rel), claims);
@@ -120,8 +135,8 @@ void ThreadPool::publish(abi::ChunkFunction chunk, const void* frame, std::int64
   const std::uint64_t generation = generation_of(shares_.front().ticket.load(relaxed)) + 1;
   for (std::size_t i = shares_.size(); i-- > 0;) {
     Share& share = shares_[i];
-    const std::uint64_t first = std::uint64_t{claims} * i / shares_.size();
-    const std::uint64_t end = std::uint64_t{claims} * (i + 1) / shares_.size();
+    const std::uint64_t first = first_claim(claims, i, shares_.size());
+    const std::uint64_t end = first_claim(claims, i + 1, shares_.size());
     share.chunk.store(chunk, relaxed);
     share.frame.store(frame, relaxed);
     share.items.store(items, relaxed);
@@ -135,11 +150,23 @@ void ThreadPool::publish(abi::ChunkFunction chunk, const void* frame, std::int64
 /// Wakes as many workers as there is work for, and returns whether any slept.
 bool ThreadPool::wake(std::uint32_t sleepers, std::uint32_t claims) {
   if (sleepers == 0) return false;
+  waker_cpu_.store(current_cpu(), std::memory_order_relaxed);
   wake_ups_.fetch_add(1, std::memory_order_seq_cst);
   if (sleepers < claims) {
     wake_ups_.notify_all();
   } else {
     for (std::uint32_t i = 1; i < claims; ++i) wake_ups_.notify_one();
+  }
+  return true;
+}
+
+/// Whether each worker with a share has taken a claim of it.
+bool ThreadPool::all_have_begun(std::uint32_t claims) const {
+  for (std::size_t i = 1; i < shares_.size(); ++i) {
+    const std::uint64_t all = first_claim(claims, i + 1, shares_.size()) - first_claim(claims, i, shares_.size());
+    if (all > 0 && left_of(shares_[i].ticket.load(std::memory_order_relaxed)) == static_cast<std::int64_t>(all)) {
+      return false;
+    }
   }
   return true;
 }
@@ -239,7 +266,10 @@ void ThreadPool::park(std::size_t thread, std::uint64_t generation) {
   if (spin_until(over)) return;
   sleepers_.fetch_add(1, std::memory_order_acq_rel);
   const std::uint32_t seen = wake_ups_.load(std::memory_order_seq_cst);
-  if (!over()) wake_ups_.wait(seen, std::memory_order_seq_cst);
+  if (!over()) {
+    wake_ups_.wait(seen, std::memory_order_seq_cst);
+    if (room_) leave_cpu(waker_cpu_.load(std::memory_order_relaxed));
+  }
   sleepers_.fetch_sub(1, std::memory_order_acq_rel);
 }
 

@@ -59,6 +59,7 @@ class ThreadPool {
   void publish(abi::ChunkFunction chunk, const void* frame, std::int64_t items, std::int64_t grain,
                std::int64_t pieces_per_claim, std::uint32_t claims);
   bool wake(std::uint32_t sleepers, std::uint32_t claims);
+  bool all_have_begun(std::uint32_t claims) const;
   void await(std::uint32_t done_by_workers);
 
   std::uint32_t drain(Share& share, std::uint32_t most_claims);
@@ -74,8 +75,10 @@ class ThreadPool {
   std::atomic<bool> caller_sleeps_ = false;  // until they are done; read by who has the line of the counter at hand
   alignas(64) std::atomic<std::uint32_t> wake_ups_ = 0;
   std::atomic<std::uint32_t> sleepers_ = 0;
+  std::atomic<int> waker_cpu_ = -1;  // where the caller was when it woke workers
   std::atomic<bool> busy_ = false;
   std::atomic<bool> stopping_ = false;
+  bool room_ = true;  // for all threads on CPUs of their own
   std::chrono::nanoseconds spin_{};
   std::chrono::nanoseconds patience_{};  // before taking over work that belongs to another core
   std::vector<std::thread> workers_;

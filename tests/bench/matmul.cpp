@@ -35,10 +35,13 @@ constexpr Size f32_sizes[] = {
     {256, 256, 256},
     {1024, 1024, 1024},
     {2048, 2048, 2048},
-    {1, 128, 784},    // one image
-    {17, 33, 65},     // a multiple of nothing
-    {1000, 1000, 1},  // an outer product
-    {64, 10, 128},    // the last layer
+    {1, 128, 784},                                         // one image
+    {17, 33, 65},                                          // a multiple of nothing
+    {1000, 1000, 1},                                       // an outer product
+    {64, 10, 128},                                         // the last layer
+    {.m = 1, .n = 1024, .k = 1024, .transpose_b = true},   // rows of weights times a vector
+    {512, 512, 8192},                                      // a long sum
+    {.m = 512, .n = 512, .k = 8192, .transpose_a = true},  // the kernel's gradient for a large batch
 };
 
 constexpr Size f64_sizes[] = {{1024, 1024, 1024}};

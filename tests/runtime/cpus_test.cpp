@@ -1,5 +1,7 @@
 #include <lathe/runtime/cpus.h>
 
+#include <sched.h>
+
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -7,6 +9,8 @@
 #include <unistd.h>
 
 #include <doctest/doctest.h>
+
+using namespace lathe;
 
 namespace fs = std::filesystem;
 
@@ -28,14 +32,36 @@ struct FakeCgroups {
     fs::create_directories((root / file).parent_path());
     std::ofstream(root / file) << text << '\n';
   }
-  std::optional<double> limit() const { return lathe::cgroup_cpu_limit(root / "membership", root / "mount"); }
+  std::optional<double> limit() const { return cgroup_cpu_limit(root / "membership", root / "mount"); }
 };
 
 }  // namespace
 
 TEST_CASE("a process may use at least one CPU, and no more than its affinity mask has") {
-  CHECK(lathe::usable_cpus() >= 1);
-  CHECK(lathe::usable_cpus() <= sysconf(_SC_NPROCESSORS_CONF));
+  CHECK(usable_cpus() >= 1);
+  CHECK(usable_cpus() <= sysconf(_SC_NPROCESSORS_CONF));
+}
+
+TEST_CASE("a thread leaves a CPU if it is there and may run on another, and may come back") {
+  const auto affinity = [] {
+    cpu_set_t mask;
+    CPU_ZERO(&mask);
+    REQUIRE(sched_getaffinity(0, sizeof mask, &mask) == 0);
+    return mask;
+  };
+  const cpu_set_t before = affinity();
+  int moves = 0;
+  for (int i = 0; i < 20; ++i) {
+    const int cpu = current_cpu();
+    leave_cpu(cpu);
+    if (current_cpu() != cpu) ++moves;
+    const cpu_set_t after = affinity();
+    REQUIRE(CPU_EQUAL(&before, &after));
+  }
+  CHECK((moves > 0) == (CPU_COUNT(&before) > 1));
+  leave_cpu(-1);
+  const cpu_set_t after = affinity();
+  CHECK(CPU_EQUAL(&before, &after));
 }
 
 TEST_CASE("a version 2 control group's quota is a number of CPUs, and the tightest of its parents' counts") {
