@@ -326,15 +326,16 @@ std::int64_t whole_blocks(const Schedule& schedule, const Pool& pool) {
   constexpr std::int64_t most_sliced_blocks = 6;
   const std::int64_t of_lines = schedule.lines ? sliced_rows(schedule) / schedule.rows() : 1;
   const auto rows = schedule.row ? pool.axis(*schedule.row).extent.as_constant() : std::nullopt;
+  const std::int64_t blocks = rows ? ceil_div(*rows, schedule.rows()) : 0;
+  if (schedule.form == Schedule::Form::rows) return schedule.packed.empty() ? 1 : packed_whole_blocks;
   if (!schedule.packed.empty()) {
-    if (schedule.packed_slice > 0 && !(rows && *rows <= kept_rows(schedule))) {
-      return kept_rows(schedule) / schedule.rows();  // each slice is copied for all of these
-    }
-    return std::lcm(of_lines, schedule.form == Schedule::Form::rows ? packed_whole_blocks : packed_blocks);
+    const bool is_long = schedule.packed_slice > 0 && !(rows && *rows <= kept_rows(schedule));
+    if (is_long) return kept_rows(schedule) / schedule.rows();  // each slice is copied for all of these
+    const std::int64_t together = std::clamp(blocks / 2, packed_blocks, 2 * packed_blocks);
+    return together / of_lines * of_lines;
   }
   if (!rows || schedule.slice == 0 || schedule.lines) return of_lines;
   // Every chunk reads all slices: so it has several blocks, and a panel is at least two chunks.
-  const std::int64_t blocks = ceil_div(*rows, schedule.rows());
   std::int64_t together = std::clamp<std::int64_t>(blocks / 2, 1, most_sliced_blocks);
   while (blocks % together != 0) --together;
   return together;
