@@ -16,6 +16,7 @@ namespace {
 constexpr std::int64_t block_bytes = 128 * 1024;
 /// What a slice of a contraction reads should leave room there, too, and all columns that share a block of rows.
 constexpr std::int64_t slice_bytes = 512 * 1024;
+/// Their sums should stay there from slice to slice.
 constexpr std::int64_t most_kept_rows = 256;
 /// Of an operand made in lines: what a slice has of a group of rows stays in the first-level cache beside the rest.
 constexpr std::int64_t lines_slice = 256;

@@ -364,9 +364,13 @@ Carried KernelEmitter::with_turned_terms(AxisId last, llvm::Value* begin, llvm::
   const int width = space_.width;
   const AxisId column = *space_.column;
   llvm::Value* first_column = bound(column);
+  llvm::Value* columns = number(std::int64_t{space_.vectors} * width);
+  const auto all_columns = pool().axis(column).extent.as_constant();
+  if (!all_columns || *all_columns % width != 0) {
+    columns = smaller(columns, b.CreateNSWSub(extent(column), first_column));
+  }
   const auto square = [&](llvm::Value* from, llvm::Value* count, llvm::ArrayRef<llvm::Value*> carried) {
-    turn(operand, {last, from, count}, {column, first_column, number(std::int64_t{space_.vectors} * width)}, width,
-         panel, ahead);
+    turn(operand, {last, from, count}, {column, first_column, columns}, width, panel, ahead);
     bind(column, first_column);
     return loop(from, b.CreateNSWAdd(from, count), 1, carried,
                 [&](llvm::Value* index, llvm::ArrayRef<llvm::Value*> sums) {

@@ -196,6 +196,16 @@ class RowEmitter {
     }
   }
 
+  /// Turns what a stage loads of the `count` rows from `row` on, where neighbours are in one row.
+  void turn(const Stage& stage, llvm::Value* row, llvm::Value* count) {
+    const int width = schedule_.across;
+    for (const ExprId load : loads_of(k_.pool(), values_of({&stage, 1}))) {
+      const auto axis = turned_axis(k_.accesses(), stage, load, *schedule_.row, width);
+      if (!axis) continue;
+      k_.turn(load, {*axis, k_.number(0), k_.extent(*axis)}, {*schedule_.row, row, count}, width, width, 0);
+    }
+  }
+
   /// A stage of few points a row, for the `count` rows from `row` on: each is a lane.
   void across(const Stage& stage, llvm::Value* row, llvm::Value* count) {
     Space space;
@@ -213,12 +223,8 @@ class RowEmitter {
         space.rows = static_cast<int>(k_.pool().axis(*space.row).extent.constant());
         outer = outer.first(outer.size() - 1);
       }
-    }
-    for (const ExprId load : loads_of(k_.pool(), values_of({&stage, 1}))) {
-      const auto axis = turned_axis(k_.accesses(), stage, load, *schedule_.row, space.width);
-      if (!axis || (reduce && reduce->op == ReduceOp::contract)) continue;
-      k_.turn(load, {*axis, k_.number(0), k_.extent(*axis)}, {*schedule_.row, row, k_.number(space.width)}, space.width,
-              space.width, 0);
+    } else {
+      turn(stage, row, count);
     }
     k_.bind(*schedule_.row, row);
     k_.within(space, [&] {

@@ -113,7 +113,7 @@ TEST_CASE("a transposed operand is copied panel by panel, at every number of ter
 
 TEST_CASE("a transposed operand is turned as the sum goes, for few rows and for sums of any length") {
   for (const std::int64_t m : {1, 3, 11}) {
-    for (const std::int64_t n : {1, 16, 63, 130}) {
+    for (const std::int64_t n : {1, 16, 24, 63, 130}) {
       CAPTURE(m);
       CAPTURE(n);
       const Program program = matmul(m, dim("k"), n, false, true);
