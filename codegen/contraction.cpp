@@ -30,17 +30,16 @@ Dim rows_of(Accesses& accesses, ExprId operand, const std::optional<AxisId>& row
 enum class Preparation { none, copy, copy_slices, turn };
 
 /// A copy is whole, or has so many terms of the sum at a time that its panels are not narrow. Turning is less work for
-/// few tiles of rows.
-Preparation choose_preparation(Accesses& accesses, const Schedule& schedule, const Reduce& reduce, ExprId operand,
-                               int tile_rows) {
-  constexpr int few_tiles = 2;
+/// few rows.
+Preparation choose_preparation(Accesses& accesses, const Schedule& schedule, const Reduce& reduce, ExprId operand) {
+  constexpr std::int64_t few = 16;
   const Pool& pool = accesses.pool();
   const DType dtype = pool.dtype(operand);
   const std::optional<Dim> along = accesses.step(operand, *schedule.column);
   const bool turns = std::holds_alternative<Load>(pool.node(operand)) && along != Dim(0) && along != Dim(1) &&
                      accesses.step(operand, reduce.axes.back()) == Dim(1);
   const Dim rows = rows_of(accesses, operand, schedule.row, schedule.batch);
-  const bool few_rows = rows.is_constant() && rows.constant() <= few_tiles * tile_rows;
+  const bool few_rows = rows.is_constant() && rows.constant() <= few;
   if (few_rows && turns) return Preparation::turn;
   const std::optional<std::int64_t> length = reduced_length(pool, reduce);
   const std::int64_t bytes = length.value_or(0) * schedule.width * static_cast<std::int64_t>(size_of(dtype));
@@ -52,12 +51,13 @@ Preparation choose_preparation(Accesses& accesses, const Schedule& schedule, con
 
 /// How many vectors of columns to turn in step: no prefetcher follows more lines than two have, nor does a set of the
 /// cache hold the lines of one that are whole pages apart.
+constexpr int most_turned_vectors = 2;
 int turned_vectors(Accesses& accesses, ExprId turned, AxisId column) {
   constexpr std::int64_t page_bytes = 4096;
   const std::optional<Dim> along = accesses.step(turned, column);
   const auto step = along ? along->as_constant() : std::nullopt;
   const auto bytes = static_cast<std::int64_t>(size_of(accesses.pool().dtype(turned)));
-  return step && *step * bytes % page_bytes == 0 ? 1 : 2;
+  return step && *step * bytes % page_bytes == 0 ? 1 : most_turned_vectors;
 }
 
 }  // namespace
@@ -98,7 +98,11 @@ void schedule_contraction(Accesses& accesses, Schedule& schedule, const Reduce& 
   const Dim columns = pool.axis(*schedule.column).extent;
   schedule.width = reduce_lanes(dtype);
   const int bytes = static_cast<int>(size_of(dtype));
-  const Tile tile = choose_tile(rows, columns, schedule.width, bytes, machine);
+  const auto copied = choose_packed(accesses, reduce, *schedule.column, schedule.row, schedule.batch);
+  const Preparation preparation = copied ? choose_preparation(accesses, schedule, reduce, *copied) : Preparation::none;
+  const Dim turned_columns = std::int64_t{most_turned_vectors} * schedule.width;
+  const Tile tile =
+      choose_tile(rows, preparation == Preparation::turn ? turned_columns : columns, schedule.width, bytes, machine);
   const auto most_of = [&](int vectors) {
     const int whole_tiles = tile.vectors * std::max(1, vectors / tile.vectors);
     const auto count = columns.as_constant();
@@ -107,9 +111,6 @@ void schedule_contraction(Accesses& accesses, Schedule& schedule, const Reduce& 
   };
   int most_vectors = most_of(most_panel_vectors);
   const int vector_bytes = schedule.width * bytes;
-  const auto copied = choose_packed(accesses, reduce, *schedule.column, schedule.row, schedule.batch);
-  const Preparation preparation =
-      copied ? choose_preparation(accesses, schedule, reduce, *copied, tile.rows) : Preparation::none;
   if (preparation == Preparation::copy || preparation == Preparation::copy_slices) schedule.packed.push_back(*copied);
   if (preparation == Preparation::turn) {
     schedule.turned.push_back(*copied);

@@ -71,6 +71,28 @@ std::size_t choose_column(Accesses& accesses, std::span<const AxisId> outer, std
   return best;
 }
 
+/// The axis instead of number `column` of `outer` that fills vectors where that one leaves most lanes idle: what runs
+/// along it is the same for all columns, and vectors of it can be loaded, or turned for sums long enough to pay for it.
+std::size_t fill_lanes(Accesses& accesses, const Reduce& reduce, std::span<const AxisId> outer, std::size_t column) {
+  constexpr std::int64_t terms_a_column = 8;  // or more pay for results that are stored far from each other
+  const Pool& pool = accesses.pool();
+  const int lanes = reduce_lanes(pool.dtype(reduce.a));
+  const auto columns = pool.axis(outer[column]).extent.as_constant();
+  const auto length = reduced_length(pool, reduce);
+  if (!columns || *columns > lanes / 2 || (length && *length < terms_a_column * *columns)) return column;
+  for (std::size_t candidate = outer.size(); candidate-- > 0;) {
+    const AxisId axis = outer[candidate];
+    const auto count = pool.axis(axis).extent.as_constant();
+    if (candidate == column || (count && *count < lanes) ||
+        accesses.varies(reduce.a, axis) == accesses.varies(reduce.b, axis))
+      continue;
+    const ExprId along = operand_along(accesses, reduce, axis);
+    if (!std::holds_alternative<Load>(pool.node(along)) || accesses.varies(along, outer[column])) continue;
+    if (accesses.contiguous(along, axis) || accesses.step(along, reduce.axes.back()) == Dim(1)) return candidate;
+  }
+  return column;
+}
+
 /// True if a reduction in lanes had better run along its own last axis than across columns.
 bool reduces_along_rows(Accesses& accesses, std::span<const Stage> stages, AxisId column) {
   int along = 0;
@@ -252,7 +274,8 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
     return last;
   };
   if (!inner && !outer.empty()) {
-    const std::size_t column = choose_column(accesses, outer, kernel.stages);
+    std::size_t column = choose_column(accesses, outer, kernel.stages);
+    if (contraction && !contraction->axes.empty()) column = fill_lanes(accesses, *contraction, outer, column);
     if (!reduces || !reduces_along_rows(accesses, kernel.stages, outer[column])) {
       out.form = reduces ? Schedule::Form::tile : Schedule::Form::map;
       out.column = outer[column];

@@ -72,6 +72,28 @@ TEST_CASE("operands that vectors cannot load are packed, in panels that stay in 
   CHECK(deep.panel * 2048 * 4 == 256 * 1024);
 }
 
+TEST_CASE("few columns leave vectors to rows, if sums are long enough") {
+  const auto column = [](std::int64_t terms, std::int64_t columns, const Dim& rows) {
+    Builder b;
+    const TensorId x = b.input(f32, {rows, terms});
+    const TensorId w = b.input(f32, {terms, columns});
+    const TensorId out = b.output(f32, {rows, columns});
+    const Index i = b.outer(rows, "i");
+    const Index j = b.outer(columns, "j");
+    const Index p = b.axis(terms, "p");
+    b.stage().yield(b.contract({p}, b.load(x, {i, p}), b.load(w, {p, j})), out, {i, j});
+    b.finish_kernel();
+    const Schedule made = schedule_of(b);
+    CHECK((made.turned.size() == 1) == (made.column == i.axis));
+    return b.pool().axis(*made.column).name;
+  };
+  CHECK(column(64, 3, dim("m")) == "i");
+  CHECK(column(64, 8, 100) == "i");
+  CHECK(column(32, 8, 100) == "j");
+  CHECK(column(64, 3, 9) == "j");
+  CHECK(column(784, 10, 100) == "j");
+}
+
 TEST_CASE("what each row has of its own is turned, what all points of a batch share is copied") {
   const Dim n = dim("n");
   Builder own;

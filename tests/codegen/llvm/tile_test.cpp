@@ -120,6 +120,11 @@ TEST_CASE("a transposed operand is turned as the sum goes, for few rows and for 
       check_against_interpreter(program, {.symbols = {{0}, {1}, {15}, {16}, {33}}, .portable = false});
     }
   }
+  for (const std::int64_t columns : {1, 3, 8}) {
+    check_against_interpreter(matmul(dim("m"), 67, columns, false, false),
+                              {.symbols = {{0}, {1}, {16}, {24}, {49}}, .portable = false});
+    check_against_interpreter(matmul(dim("m"), 67, columns, true, false), {.symbols = {{1}, {49}}, .portable = false});
+  }
   check_against_interpreter(matmul(3, 4500, 20, false, true), {.portable = false});
   check_against_interpreter(matmul(2, 19, 70, false, true, f64), {.portable = false});
   check_against_interpreter(matmul(dim("m"), dim("k"), dim("n"), true, true),
