@@ -26,6 +26,8 @@ Dim rows_of(Accesses& accesses, ExprId operand, const std::optional<AxisId>& row
   return rows;
 }
 
+constexpr std::int64_t page_bytes = 4096;
+
 /// What becomes of an operand along the columns that is hard to load.
 enum class Preparation { none, copy, copy_slices, turn };
 
@@ -53,11 +55,28 @@ Preparation choose_preparation(Accesses& accesses, const Schedule& schedule, con
 /// cache hold the lines of one that are whole pages apart.
 constexpr int most_turned_vectors = 2;
 int turned_vectors(Accesses& accesses, ExprId turned, AxisId column) {
-  constexpr std::int64_t page_bytes = 4096;
   const std::optional<Dim> along = accesses.step(turned, column);
   const auto step = along ? along->as_constant() : std::nullopt;
   const auto bytes = static_cast<std::int64_t>(size_of(accesses.pool().dtype(turned)));
   return step && *step * bytes % page_bytes == 0 ? 1 : most_turned_vectors;
+}
+
+constexpr std::int64_t few_terms = 16;
+constexpr int few_terms_vectors = 32;
+
+/// Whether vectors of an operand are loaded as they are, for few rows, with each term of the sum in another page: then
+/// a core looks up where pages are for most of its time, unless it takes few terms of many columns at a time.
+bool reads_many_pages(Accesses& accesses, const Schedule& schedule, const Reduce& reduce) {
+  const Pool& pool = accesses.pool();
+  const auto suits = [&](ExprId operand) {
+    if (!std::holds_alternative<Load>(pool.node(operand)) || !accesses.contiguous(operand, *schedule.column))
+      return false;
+    if (schedule.row && accesses.varies(operand, *schedule.row)) return false;
+    const std::optional<Dim> next = accesses.step(operand, reduce.axes.back());
+    const auto step = next ? next->as_constant() : std::nullopt;
+    return step && *step * static_cast<std::int64_t>(size_of(pool.dtype(operand))) >= page_bytes;
+  };
+  return can_take_slices(pool, schedule, reduce) && (suits(reduce.a) || suits(reduce.b));
 }
 
 }  // namespace
@@ -142,7 +161,11 @@ void schedule_contraction(Accesses& accesses, Schedule& schedule, const Reduce& 
     if (preparation == Preparation::copy_slices) most_vectors = most_of(2 * most_panel_vectors);
     set_panel(2 * packed_bytes);
   }
-  if (!schedule.lines) {
+  if (!copied && !schedule.lines && !schedule.block && reads_many_pages(accesses, schedule, reduce)) {
+    most_vectors = most_of(few_terms_vectors);
+    set_panel(packed_bytes);
+    schedule.slice = few_terms;
+  } else if (!schedule.lines) {
     schedule.slice = schedule.packed_slice > 0 ? schedule.packed_slice : choose_slice(accesses, schedule, reduce);
   }
   schedule.delays = can_delay(accesses, schedule, reduce, machine);

@@ -20,12 +20,12 @@ namespace lathe {
 /// cannot be loaded in vectors, or its lines would push each other out of the cache, a panel of it is copied first; or,
 /// where few rows would pay for that, squares of columns and terms are turned in registers as the sum goes.
 /// Where every block of rows would read more than the cache holds, all blocks take one slice of the sum after the
-/// other; so they do where a whole panel of a copy would be too large. An epilogue takes other units of the core than a
-/// sum does: a long one waits for the next tile's sum, and both run side by side. An operand along the rows that takes
-/// arithmetic, or whose rows lie anywhere, is made as the sum goes: in every item that reads it, so that no thread has
-/// to fetch it from another; a thread on its own makes it once for all columns. A row kernel takes its stages one after
-/// the other; where all that they reduce is shorter than a vector, its lanes are rows. A map whose loads have
-/// neighbours in different rows turns a square of rows and columns in registers.
+/// other; so they do where a whole panel of a copy would be too large, or where each term is in another page. An
+/// epilogue takes other units of the core than a sum does: a long one waits for the next tile's sum, and both run side
+/// by side. An operand along the rows that takes arithmetic, or whose rows lie anywhere, is made as the sum goes: in
+/// every item that reads it, so that no thread has to fetch it from another; a thread on its own makes it once for all
+/// columns. A row kernel takes its stages one after the other; where all that they reduce is shorter than a vector, its
+/// lanes are rows. A map whose loads have neighbours in different rows turns a square of rows and columns in registers.
 struct Schedule {
   enum class Form {
     map,   // no reductions: rows outside, vectors of columns inside

@@ -54,7 +54,11 @@ TEST_CASE("operands that vectors cannot load are packed, in panels that stay in 
   CHECK(product(dim("m"), 128, 784, true).packed.size() == 1);
   CHECK(product(dim("m"), 784, 128, false).packed.empty());
   CHECK(product(dim("m"), 1024, 1024, false).packed.size() == 1);
-  CHECK(product(4, 1024, 1024, false).packed.empty());  // too few rows to pay for it
+  const Schedule many_pages = product(4, 1024, 1024, false);
+  CHECK(many_pages.packed.empty());  // too few rows to pay for it
+  CHECK(many_pages.slice == 16);
+  CHECK(many_pages.panel == 512);
+  CHECK(product(4, 1024, 1000, false).slice == 0);
   CHECK(product(dim("m"), 128, 784, true).turned.empty());
   const Schedule few_rows = product(8, 128, 784, true);
   CHECK(few_rows.packed.empty());

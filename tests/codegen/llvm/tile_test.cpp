@@ -144,6 +144,15 @@ TEST_CASE("of a long sum each slice has a copy of its own") {
   check_against_interpreter(matmul(40, dim("k"), 20, false, true, f64), {.symbols = {{0}, {2049}}, .portable = false});
 }
 
+TEST_CASE("few rows take few terms at a time where each is in another page") {
+  for (const std::int64_t m : {2, 11}) {
+    check_against_interpreter(matmul(m, dim("k"), 1050, false, false),
+                              {.symbols = {{0}, {1}, {16}, {50}}, .portable = false});
+  }
+  check_against_interpreter(matmul(3, 4200, 1024, false, false), {.portable = false});
+  check_against_interpreter(matmul(3, 40, 512, true, false, f64), {.portable = false});
+}
+
 TEST_CASE("an operand whose lines lie far apart is copied too") {
   check_against_interpreter(matmul(dim("m"), 20, 1040, false, false),
                             {.symbols = {{0}, {1}, {9}, {33}}, .portable = false});
