@@ -28,6 +28,13 @@ Dim rows_of(Accesses& accesses, ExprId operand, const std::optional<AxisId>& row
 
 constexpr std::int64_t page_bytes = 4096;
 
+/// How far apart an operand's elements at neighbouring indices of an axis are, if that is known.
+std::optional<std::int64_t> bytes_apart(Accesses& accesses, ExprId operand, AxisId axis) {
+  const std::optional<Dim> step = accesses.step(operand, axis);
+  if (!step || !step->is_constant()) return std::nullopt;
+  return step->constant() * static_cast<std::int64_t>(size_of(accesses.pool().dtype(operand)));
+}
+
 /// What becomes of an operand along the columns that is hard to load.
 enum class Preparation { none, copy, copy_slices, turn };
 
@@ -51,16 +58,16 @@ Preparation choose_preparation(Accesses& accesses, const Schedule& schedule, con
   return turns ? Preparation::turn : Preparation::none;
 }
 
+constexpr int most_turned_vectors = 2;
+
 /// How many vectors of columns to turn in step: no prefetcher follows more lines than two have, nor does a set of the
 /// cache hold the lines of one that are whole pages apart.
-constexpr int most_turned_vectors = 2;
 int turned_vectors(Accesses& accesses, ExprId turned, AxisId column) {
-  const std::optional<Dim> along = accesses.step(turned, column);
-  const auto step = along ? along->as_constant() : std::nullopt;
-  const auto bytes = static_cast<std::int64_t>(size_of(accesses.pool().dtype(turned)));
-  return step && *step * bytes % page_bytes == 0 ? 1 : most_turned_vectors;
+  const auto apart = bytes_apart(accesses, turned, column);
+  return apart && *apart % page_bytes == 0 ? 1 : most_turned_vectors;
 }
 
+/// Their pages fit into the first level of the buffer that knows where pages are.
 constexpr std::int64_t few_terms = 16;
 constexpr int few_terms_vectors = 32;
 
@@ -72,9 +79,8 @@ bool reads_many_pages(Accesses& accesses, const Schedule& schedule, const Reduce
     if (!std::holds_alternative<Load>(pool.node(operand)) || !accesses.contiguous(operand, *schedule.column))
       return false;
     if (schedule.row && accesses.varies(operand, *schedule.row)) return false;
-    const std::optional<Dim> next = accesses.step(operand, reduce.axes.back());
-    const auto step = next ? next->as_constant() : std::nullopt;
-    return step && *step * static_cast<std::int64_t>(size_of(pool.dtype(operand))) >= page_bytes;
+    const auto apart = bytes_apart(accesses, operand, reduce.axes.back());
+    return apart && *apart >= page_bytes;
   };
   return can_take_slices(pool, schedule, reduce) && (suits(reduce.a) || suits(reduce.b));
 }

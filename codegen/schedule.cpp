@@ -352,8 +352,8 @@ std::int64_t whole_blocks(const Schedule& schedule, const Pool& pool) {
   const std::int64_t blocks = rows ? ceil_div(*rows, schedule.rows()) : 0;
   if (schedule.form == Schedule::Form::rows) return schedule.packed.empty() ? 1 : packed_whole_blocks;
   if (!schedule.packed.empty()) {
-    const bool is_long = schedule.packed_slice > 0 && !(rows && *rows <= kept_rows(schedule));
-    if (is_long) return kept_rows(schedule) / schedule.rows();  // each slice is copied for all of these
+    const bool is_long = schedule.packed_slice > 0 && !(rows && *rows <= kept_rows(schedule, pool));
+    if (is_long) return kept_rows(schedule, pool) / schedule.rows();  // each slice is copied for all of these
     const std::int64_t together = std::clamp(blocks / 2, packed_blocks, 2 * packed_blocks);
     return together / of_lines * of_lines;
   }

@@ -151,9 +151,11 @@ std::int64_t sliced_rows(const Schedule& schedule) {
   return ceil_div(most_kept_rows, schedule.rows()) * schedule.rows();
 }
 
-std::int64_t kept_rows(const Schedule& schedule) {
-  const std::int64_t rows = sliced_rows(schedule);
-  return schedule.packed_slice > 0 ? ceil_div(most_kept_rows, rows) * rows : rows;
+std::int64_t kept_rows(const Schedule& schedule, const Pool& pool) {
+  const std::int64_t together = sliced_rows(schedule);
+  const std::int64_t kept = schedule.packed_slice > 0 ? ceil_div(most_kept_rows, together) * together : together;
+  const auto all = pool.axis(*schedule.row).extent.as_constant();
+  return all ? std::min(kept, ceil_div(std::max<std::int64_t>(*all, 1), schedule.rows()) * schedule.rows()) : kept;
 }
 
 std::int64_t sharing_points(const Schedule& schedule, const Pool& pool) {

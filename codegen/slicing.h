@@ -23,8 +23,9 @@ bool can_delay(Accesses& accesses, const Schedule& schedule, const loop::Reduce&
 
 /// Rows that take slices of their sums in turn.
 std::int64_t sliced_rows(const Schedule& schedule);
-/// Rows whose sums are kept in memory from slice to slice: the same, or as many as pay for the copy of a panel.
-std::int64_t kept_rows(const Schedule& schedule);
+/// Rows whose sums are kept in memory from slice to slice: the same, or as many as pay for the copy of a panel, but no
+/// more than there are.
+std::int64_t kept_rows(const Schedule& schedule, const loop::Pool& pool);
 /// How many points share a block of rows if a thread is alone: panels and points of batch axes.
 std::int64_t sharing_points(const Schedule& schedule, const loop::Pool& pool);
 

@@ -302,6 +302,10 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* load_sliding(loop::ExprId access);
   llvm::Value* load(loop::ExprId access);
   llvm::Value* load_from(const Place& at, loop::ExprId access);
+  /// Of lines that are whole vectors, one after the other.
+  static llvm::Align line_alignment(DType dtype, int width);
+  /// Lines of a square: more would not fit into the registers.
+  int square_width(DType dtype, int width) const;
   llvm::AllocaInst* packed_memory(loop::ExprId operand, std::int64_t elements);
   void release(loop::ExprId operand);
   llvm::Value* packed_line(const Packed& packed);
@@ -319,6 +323,10 @@ class KernelEmitter : public FunctionEmitter {
   void fill_block(const Packed& block);
   Carried with_block(const Packed& block, llvm::Value* begin, llvm::Value* end, llvm::ArrayRef<llvm::Value*> initial,
                      NestBody step);
+  using VectorsBody =
+      llvm::function_ref<Carried(llvm::Value* from, llvm::Value* count, llvm::ArrayRef<llvm::Value*> carried)>;
+  Carried in_vectors(llvm::Value* begin, llvm::Value* length, int width, llvm::ArrayRef<llvm::Value*> initial,
+                     VectorsBody body);
   Carried with_turned_terms(loop::AxisId last, llvm::Value* begin, llvm::Value* end,
                             llvm::ArrayRef<llvm::Value*> initial, NestBody step);
   Carried transpose(Carried rows);

@@ -130,7 +130,7 @@ class PanelEmitter {
 
   /// One slice of the sum for all rows, and then the next: what it reads stays in the cache.
   void slices(llvm::Value* panel, llvm::Value* first_row, llvm::Value* end_row) {
-    const std::int64_t most_rows = kept_rows(schedule_);
+    const std::int64_t most_rows = kept_rows(schedule_, k_.pool());
     const ExprId sum = schedule_.stages.front().yields.front().value;
     llvm::Type* type = k_.module.memory_type(k_.pool().dtype(sum));
     const std::int64_t elements = most_rows * schedule_.panel * sharing_points(schedule_, k_.pool());
@@ -139,10 +139,10 @@ class PanelEmitter {
     part_.totals = k_.stack_array(type, static_cast<std::uint64_t>(elements), "totals");
     const AxisId first = std::get<Reduce>(k_.pool().node(sum)).axes.front();
     // At least one slice: an empty sum is stored, too.
-    llvm::Value* extent = k_.extent(first);
-    llvm::Value* all = k_.b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, extent, k_.number(1));
+    llvm::Value* extent = part_.extent = k_.extent(first);
+    llvm::Value* all = part_.all = k_.b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, extent, k_.number(1));
     if (schedule_.packed_slice == 0) {
-      terms(panel, {first_row, end_row, k_.number(0), all}, {end_row, end_row, k_.number(0)}, extent);
+      terms(panel, {first_row, end_row, k_.number(0), all}, {end_row, end_row, k_.number(0)});
       return;
     }
     k_.advance(first_row, end_row, [&](llvm::Value* row) {
@@ -155,7 +155,7 @@ class PanelEmitter {
         llvm::Value* goes_on = k_.b.CreateICmpSLT(next, all);
         const Next after{k_.b.CreateSelect(goes_on, row, last_row), k_.b.CreateSelect(goes_on, last_row, end_row),
                          k_.b.CreateSelect(goes_on, next, k_.number(0))};
-        terms(panel, {row, last_row, from, k_.smaller(next, all)}, after, extent);
+        terms(panel, {row, last_row, from, k_.smaller(next, all)}, after);
       });
       return last_row;
     });
@@ -176,10 +176,9 @@ class PanelEmitter {
   };
 
   /// The terms of a block in slices, for some rows and then for the next.
-  void terms(llvm::Value* panel, const Block& block, const Next& after, llvm::Value* extent) {
+  void terms(llvm::Value* panel, const Block& block, const Next& after) {
     const std::int64_t most_rows = sliced_rows(schedule_);
     const bool all_terms = schedule_.packed_slice == 0;
-    llvm::Value* all = k_.b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, extent, k_.number(1));
     const auto all_rows = k_.pool().axis(*schedule_.row).extent.as_constant();
     const bool exact = schedule_.lines && all_rows && *all_rows % most_rows == 0;  // chunks are multiples of it
     llvm::Value* count = k_.number(most_rows);
@@ -190,8 +189,8 @@ class PanelEmitter {
       k_.loop(block.begin, block.end, schedule_.slice, [&](llvm::Value* from) {
         llvm::Value* next = k_.b.CreateNSWAdd(from, k_.number(schedule_.slice));
         part_.begin = from;
-        part_.end = k_.smaller(next, extent);
-        part_.is_last = k_.b.CreateICmpSGE(next, all);
+        part_.end = k_.smaller(next, part_.extent);
+        part_.is_last = k_.b.CreateICmpSGE(next, part_.all);
         if (!lines_) {
           rows(panel, row, last_row);
           return;
@@ -204,7 +203,8 @@ class PanelEmitter {
         Next following{last_row, block.end_row, block.begin};
         if (!all_terms) following = either(k_.b.CreateICmpSLT(last_row, block.end_row), following, after);
         following = either(k_.b.CreateICmpSLT(next, block.end), {row, block.end_row, next}, following);
-        llvm::Value* following_end = k_.smaller(k_.b.CreateNSWAdd(following.begin, k_.number(schedule_.slice)), extent);
+        llvm::Value* following_end =
+            k_.smaller(k_.b.CreateNSWAdd(following.begin, k_.number(schedule_.slice)), part_.extent);
         lines_->use({row, count, from, part_.end}, {following.row, k_.b.CreateNSWSub(following.end_row, following.row),
                                                     following.begin, following_end});
         lines(panel, row, last_row);
@@ -335,7 +335,7 @@ class PanelEmitter {
     const std::span<const Stage> stages = schedule_.stages;
     const Space& space = k_.space();
     llvm::Value* row = k_.b.CreateNSWSub(k_.bound(*schedule_.row), part_.first_row);
-    row = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(point_, k_.number(kept_rows(schedule_))), row);
+    row = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(point_, k_.number(kept_rows(schedule_, k_.pool()))), row);
     llvm::Value* column = k_.b.CreateNSWSub(k_.bound(*schedule_.column), first_column_);
     llvm::Value* first = k_.b.CreateNSWAdd(k_.b.CreateNSWMul(row, k_.number(schedule_.panel)), column);
     const auto place = [&](llvm::AllocaInst* memory) {
@@ -385,6 +385,8 @@ class PanelEmitter {
     llvm::Type* type;
     llvm::AllocaInst* chains;
     llvm::AllocaInst* totals;
+    llvm::Value* extent;  // of the whole sum
+    llvm::Value* all;     // the same, but at least 1
   };
 
   KernelEmitter& k_;
