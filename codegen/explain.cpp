@@ -41,16 +41,12 @@ double core_frequency() {
   return frequency;
 }
 
-/// Floating-point operations of an expression at one point, shared parts counted once.
-double operations_at_a_point(const Pool& pool, std::span<const ExprId> roots) {
-  double count = 0;
-  for (const ExprId id : post_order(pool, roots)) {
-    if (!is_float(pool.dtype(id))) continue;
-    const ExprNode& node = pool.node(id);
-    if (std::holds_alternative<Unary>(node) || std::holds_alternative<Binary>(node)) count += 1;
-    if (std::holds_alternative<Fma>(node)) count += 2;
-  }
-  return count;
+/// Floating-point operations of a node itself, at one point.
+double operations(const Pool& pool, ExprId id) {
+  if (!is_float(pool.dtype(id))) return 0;
+  const ExprNode& node = pool.node(id);
+  if (std::holds_alternative<Fma>(node)) return 2;
+  return std::holds_alternative<Unary>(node) || std::holds_alternative<Binary>(node) ? 1 : 0;
 }
 
 class KernelCost {
@@ -85,17 +81,17 @@ class KernelCost {
     const std::vector<ExprId> roots = values_of({&stage, 1});
     for (const ExprId id : post_order(pool_, roots)) {
       if (std::holds_alternative<Load>(pool_.node(id))) touch(id, loaded_);
+      // Once for all points at which it is the same: a matrix is scaled once, not once for each column of the other.
+      if (const double here = operations(pool_, id); here > 0) other += here * points(accesses_.facts(id).axes);
     }
-    if (const Reduce* reduce = reduction(pool_, stage)) {
-      const ExprId operands[] = {reduce->a, reduce->b};
-      const double inside = all * points(reduce->axes);
-      const bool contracts = reduce->op == ReduceOp::contract;
-      const bool computes = contracts || is_float(pool_.dtype(reduce->a));
-      (contracts ? contracted : other) += inside * (contracts ? 2 : computes ? 1 : 0);
-      other += inside * operations_at_a_point(pool_, operands);
-      return;
+    const Reduce* reduce = reduction(pool_, stage);
+    if (!reduce) return;
+    const double inside = all * points(reduce->axes);
+    if (reduce->op == ReduceOp::contract) {
+      contracted += 2 * inside;
+    } else if (is_float(pool_.dtype(reduce->a))) {
+      other += inside;
     }
-    other += all * operations_at_a_point(pool_, roots);
   }
 
   /// Notes the bytes of all elements that an access reaches.

@@ -8,7 +8,7 @@ using namespace lathe::test;
 
 namespace {
 
-/// h = max(x w, 0): one contraction with an epilogue.
+/// h = max((x / 4) w, 0): one contraction with a prologue and an epilogue.
 std::shared_ptr<const Executable> dense() {
   Builder b;
   const Dim batch = dim("batch");
@@ -19,7 +19,7 @@ std::shared_ptr<const Executable> dense() {
   const Index j = b.outer(128, "j");
   const Index k = b.axis(784, "k");
   const LocalId sum = b.local(f32);
-  b.stage().yield(b.contract({k}, b.load(x, {i, k}), b.load(w, {k, j})), sum);
+  b.stage().yield(b.contract({k}, b.load(x, {i, k}) * 0.25, b.load(w, {k, j})), sum);
   b.stage().yield(max(b.read(sum), b.pool().constant(f32, 0)), h, {i, j});
   b.finish_kernel();
   return compile(b.program, {.instruction_set = available_sets().back()});
@@ -38,7 +38,7 @@ TEST_CASE("work and traffic are counted for the sizes at hand") {
   const Explanation why = explain_dense(32);
   REQUIRE(why.steps.size() == 1);
   const StepReport& step = why.steps.front();
-  CHECK(step.flops == 2.0 * 32 * 784 * 128 + 32 * 128);
+  CHECK(step.flops == 2.0 * 32 * 784 * 128 + 32 * 784 + 32 * 128);
   CHECK(step.bytes == 4.0 * (32 * 784 + 784 * 128 + 32 * 128));
   CHECK(step.chunks > 1);
   CHECK(step.predicted_us > 0);
