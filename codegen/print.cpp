@@ -214,7 +214,8 @@ class ExprPrinter {
     return {fmt::format("{} {} {}", left, symbol, at_least(text(e.b), tighter)), precedence};
   }
   Text write(const Select& e) {
-    return {fmt::format("select({}, {}, {})", text(e.condition).text, text(e.a).text, text(e.b).text)};
+    return {fmt::format("{}({}, {}, {})", e.seldom ? "select_seldom" : "select", text(e.condition).text, text(e.a).text,
+                        text(e.b).text)};
   }
   Text write(const Fma& e) { return {fmt::format("fma({}, {}, {})", text(e.a).text, text(e.b).text, text(e.c).text)}; }
   Text write(const Cast& e) { return {fmt::format("{}({})", lathe::to_string(e.to), text(e.a).text)}; }

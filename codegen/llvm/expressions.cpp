@@ -44,6 +44,7 @@ struct KernelEmitter::Evaluate {
   }
   llvm::Value* operator()(const Select& e) const {
     llvm::Value* otherwise = in(e.b);
+    if (e.seldom && !k.in_entry_) return k.select_seldom(e, otherwise, [&] { return in(e.a); });
     llvm::Value* then = in(e.a);
     return k.b.CreateSelect(k.value(e.condition), then, otherwise);
   }
@@ -97,6 +98,18 @@ llvm::Value* KernelEmitter::compute(ExprId id) {
   if (const auto linear = accesses_.linear(id)) return sum(*linear);
   const ExprNode& node = pool().node(id);
   return std::visit(Evaluate{*this, id, pool().dtype(id), varies(id)}, node);
+}
+
+/// Computes what is seldom selected in code of its own, which is passed by where no lane needs it.
+llvm::Value* KernelEmitter::select_seldom(const Select& e, llvm::Value* usual,
+                                          llvm::function_ref<llvm::Value*()> seldom) {
+  llvm::Value* condition = value(e.condition);
+  llvm::Value* any = condition;
+  if (any->getType()->isVectorTy()) {
+    any = b.CreateIsNotNull(b.CreateBitCast(any, b.getIntNTy(static_cast<unsigned>(space_.width))));
+  }
+  any = b.CreateIntrinsic(llvm::Intrinsic::expect, {b.getInt1Ty()}, {any, b.getFalse()});
+  return when(any, usual, [&] { return Carried{b.CreateSelect(condition, seldom(), usual)}; }).front();
 }
 
 llvm::Value* KernelEmitter::axis_index(AxisId axis) {

@@ -80,7 +80,7 @@ void KernelEmitter::find_coefficients(std::span<const Stage> stages) {
   std::size_t constants = 0;
   std::unordered_set<ExprId> first;
   std::unordered_set<ExprId> rest;
-  for (const ExprId id : post_order(pool(), values_of(stages))) {
+  for (const ExprId id : usual_order(pool(), values_of(stages))) {
     const ExprNode& node = pool().node(id);
     if (std::holds_alternative<Constant>(node) && is_float(pool().dtype(id))) ++constants;
     const auto* fma = std::get_if<Fma>(&node);

@@ -279,6 +279,7 @@ class KernelEmitter : public FunctionEmitter {
   void forget_stored();
   bool is_fixed(loop::ExprId id);
   llvm::Value* compute(loop::ExprId id);
+  llvm::Value* select_seldom(const loop::Select& e, llvm::Value* usual, llvm::function_ref<llvm::Value*()> seldom);
   llvm::Value* splat(llvm::Value* scalar);
   llvm::Value* sum(const loop::Affine& affine);
   llvm::Value* axis_index(loop::AxisId axis);

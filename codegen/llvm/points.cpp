@@ -35,7 +35,7 @@ int KernelEmitter::vectors_in_step(std::span<const Stage> stages, int width) {
 /// What is computed in vectors to get a stage's values, operands first.
 std::vector<ExprId> KernelEmitter::vector_parts(const Stage& stage) {
   const std::vector<ExprId> roots = values_of({&stage, 1});
-  std::vector<ExprId> order = post_order(pool(), roots);
+  std::vector<ExprId> order = usual_order(pool(), roots);
   std::unordered_set<ExprId> needed(roots.begin(), roots.end());
   for (auto id = order.rbegin(); id != order.rend(); ++id) {
     const ExprNode& node = pool().node(*id);

@@ -52,6 +52,7 @@ std::size_t hash(const ExprNode& node) {
       one(e.condition);
       one(e.a);
       one(e.b);
+      one(e.seldom);
     }
     void operator()(const Fma& e) const {
       one(e.a);
@@ -258,11 +259,11 @@ Expr Pool::index_binary(BinaryOp op, Expr a, Expr b) {
   return to_expr(*this, divides ? quotient : rest);
 }
 
-Expr Pool::select(Expr condition, Expr a, Expr b) {
+Expr Pool::select(Expr condition, Expr a, Expr b, bool seldom) {
   ensure(condition.dtype() == boolean && a.dtype() == b.dtype(), "a select's operands do not fit");
   if (a == b) return a;
   if (const auto known = boolean_constant(condition)) return *known ? a : b;
-  return intern(Select{condition.id, a.id, b.id}, a.dtype());
+  return intern(Select{condition.id, a.id, b.id, seldom}, a.dtype());
 }
 
 Expr Pool::fma(Expr a, Expr b, Expr c) {
@@ -340,7 +341,7 @@ Expr Pool::with_operands(ExprId id, std::span<const ExprId> operands) {
     Expr operator()(const Local& e) const { return pool.local(e.local, pool.dtype(id), {in.begin(), in.end()}); }
     Expr operator()(const Unary& e) const { return pool.unary(e.op, at(0)); }
     Expr operator()(const Binary& e) const { return pool.binary(e.op, at(0), at(1)); }
-    Expr operator()(const Select&) const { return pool.select(at(0), at(1), at(2)); }
+    Expr operator()(const Select& e) const { return pool.select(at(0), at(1), at(2), e.seldom); }
     Expr operator()(const Fma&) const { return pool.fma(at(0), at(1), at(2)); }
     Expr operator()(const Cast& e) const { return pool.cast(e.to, at(0)); }
     Expr operator()(const Bitcast& e) const { return pool.bitcast(e.to, at(0)); }
@@ -383,7 +384,10 @@ void Substitution::copy_call(Call call, ExprId result) {
   pool_.call(pool_.wrap(result), std::move(call.function), std::move(call.arguments));
 }
 
-std::vector<ExprId> post_order(const Pool& pool, std::span<const ExprId> roots) {
+namespace {
+
+template <class Operands>
+std::vector<ExprId> post_order(std::span<const ExprId> roots, const Operands& operands_of) {
   std::vector<ExprId> order;
   std::unordered_map<ExprId, bool> seen;  // true: its operands are listed
   std::vector<ExprId> stack(roots.rbegin(), roots.rend());
@@ -391,7 +395,7 @@ std::vector<ExprId> post_order(const Pool& pool, std::span<const ExprId> roots) 
     const ExprId id = stack.back();
     const auto [at, first] = seen.emplace(id, false);
     if (first) {
-      const std::vector<ExprId> operands = pool.operands(id);
+      const std::vector<ExprId> operands = operands_of(id);
       stack.insert(stack.end(), operands.rbegin(), operands.rend());
       continue;
     }
@@ -402,6 +406,19 @@ std::vector<ExprId> post_order(const Pool& pool, std::span<const ExprId> roots) 
     }
   }
   return order;
+}
+
+}  // namespace
+
+std::vector<ExprId> post_order(const Pool& pool, std::span<const ExprId> roots) {
+  return post_order(roots, [&](ExprId id) { return pool.operands(id); });
+}
+
+std::vector<ExprId> usual_order(const Pool& pool, std::span<const ExprId> roots) {
+  return post_order(roots, [&](ExprId id) {
+    const auto* choice = std::get_if<Select>(&pool.node(id));
+    return choice && choice->seldom ? std::vector{choice->condition, choice->b} : pool.operands(id);
+  });
 }
 
 }  // namespace lathe::loop

@@ -94,6 +94,7 @@ struct Binary {
 };
 struct Select {
   ExprId condition, a, b;
+  bool seldom = false;  // the condition holds seldom and `a` takes long: compiled code looks whether it holds at all
   bool operator==(const Select&) const = default;
 };
 struct Fma {
@@ -185,7 +186,7 @@ class Pool {
   Expr local(LocalId local, DType dtype, std::vector<ExprId> indices);
   Expr unary(UnaryOp op, Expr a);
   Expr binary(BinaryOp op, Expr a, Expr b);
-  Expr select(Expr condition, Expr a, Expr b);
+  Expr select(Expr condition, Expr a, Expr b, bool seldom = false);
   Expr fma(Expr a, Expr b, Expr c);
   Expr cast(DType to, Expr a);
   Expr bitcast(DType to, Expr a);
@@ -261,6 +262,8 @@ Expr ceil(Expr a);
 Expr round(Expr a);
 Expr fma(Expr a, Expr b, Expr c);
 Expr select(Expr condition, Expr a, Expr b);
+/// The same where the condition holds seldom and `a` takes long.
+Expr select_seldom(Expr condition, Expr a, Expr b);
 Expr cast(DType to, Expr a);
 Expr bitcast(DType to, Expr a);
 /// A number in the dtype of `like`.
@@ -301,5 +304,7 @@ class Substitution {
 
 /// All expressions reachable from `roots`, operands first, each once.
 std::vector<ExprId> post_order(const Pool& pool, std::span<const ExprId> roots);
+/// The same without those that only what is seldom selected is made from.
+std::vector<ExprId> usual_order(const Pool& pool, std::span<const ExprId> roots);
 
 }  // namespace lathe::loop

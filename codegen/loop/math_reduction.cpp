@@ -11,9 +11,9 @@ namespace {
 
 constexpr double half_pi[] = {0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54, -0x1.f1976b7ed8fbcp-110};
 
-/// Of f32: x * 2/pi from pieces of 2/pi so short that each product is exact in f64. Of each product only what is left
-/// modulo 4 matters.
-QuadrantAngle reduce_single(Expr x) {
+/// Of f32 of any size: x * 2/pi from pieces of 2/pi so short that each product is exact in f64. Of each product only
+/// what is left modulo 4 matters.
+QuadrantAngle reduce_large_single(Expr x) {
   constexpr double two_over_pi[] = {0x1.45f306dp-1,   0x1.9391054p-30, 0x1.4fe13abp-59, 0x1.d1f534dp-88,
                                     0x1.b81b6c5p-117, 0x1.5993c4p-148, 0x1.c820ff2p-175};
   const Expr wide = cast(f64, x);
@@ -34,12 +34,29 @@ QuadrantAngle reduce_single(Expr x) {
   return {bits_of(quarters + carried + format(f64).shifter), (fraction - carried) * half_pi[0], number(wide, 0)};
 }
 
-/// Of f64 up to 2^42: Cody and Waite's reduction by pi/2 in three parts, the first subtraction exact.
-QuadrantAngle reduce_moderate(Expr x) {
+/// Cody and Waite's reduction of an f64 by pi/2 in two parts.
+struct Turns {
+  Expr shifted;  // n + shifter: its low bits are those of n
+  Expr n;        // x / (pi/2), rounded
+  Expr high;     // x - n * (the first part of pi/2), exact where n is below 2^42
+};
+
+Turns turns_of(Expr x) {
   const Expr shifter = number(x, format(f64).shifter);
   const Expr shifted = fma(x, number(x, 0x1.45f306dc9c883p-1), shifter);
   const Expr n = shifted - shifter;
-  const Expr high = fma(n, number(x, -half_pi[0]), x);
+  return {shifted, n, fma(n, number(x, -half_pi[0]), x)};
+}
+
+/// In f64, where two parts have precision to spare.
+QuadrantAngle reduce_single(Expr x) {
+  const auto [shifted, n, high] = turns_of(cast(f64, x));
+  return {bits_of(shifted), fma(n, number(n, -half_pi[1]), high), number(n, 0)};
+}
+
+/// With a third part.
+QuadrantAngle reduce_double(Expr x) {
+  const auto [shifted, n, high] = turns_of(x);
   const Expr middle = number(x, half_pi[1]);
   const Expr product = n * middle;
   const Expr lost_in_product = fma(n, middle, -product);
@@ -67,7 +84,7 @@ std::vector<Expr> window(std::vector<Expr> table, Expr index, int index_bits, st
 
 /// Of f64 from 1 up: Payne and Hanek, "Radian reduction for trigonometric functions", SIGNUM Newsletter 18, 1983. The
 /// mantissa is multiplied by 192 bits of 2/pi, from where the product's higher bits are multiples of 4.
-QuadrantAngle reduce_large(Expr x) {
+QuadrantAngle reduce_large_double(Expr x) {
   constexpr std::array<std::uint32_t, 38> two_over_pi{
       0,  // so that a window may begin before the point
       0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab, 0xdebbc561,
@@ -133,12 +150,11 @@ QuadrantAngle reduce_large(Expr x) {
 }  // namespace
 
 QuadrantAngle reduce_angle(Expr x) {
-  if (x.dtype() == f32) return reduce_single(x);
-  const QuadrantAngle moderate = reduce_moderate(x);
-  const QuadrantAngle large = reduce_large(x);
-  const Expr is_large = abs(x) > 0x1p42;
-  return {select(is_large, large.quadrant, moderate.quadrant), select(is_large, large.angle, moderate.angle),
-          select(is_large, large.rest, moderate.rest)};
+  return x.dtype() == f32 ? reduce_single(x) : reduce_double(x);
+}
+
+QuadrantAngle reduce_large_angle(Expr x) {
+  return x.dtype() == f32 ? reduce_large_single(x) : reduce_large_double(x);
 }
 
 }  // namespace lathe::loop::parts

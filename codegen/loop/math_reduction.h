@@ -12,7 +12,12 @@ struct QuadrantAngle {
   Expr rest;
 };
 
-/// Reduces a finite f32 or f64 of any size, to 2^-27 respectively 2^-60 of the angle. NaN and infinity give anything.
+/// Reduces an argument of at most `most_moderate` to 2^-27 (f32) or 2^-60 (f64) of the angle.
 QuadrantAngle reduce_angle(Expr x);
+inline double most_moderate(DType dtype) {
+  return dtype == f32 ? 0x1p31 : 0x1p42;
+}
+/// The same for any finite one from 1 up, in many times as many steps.
+QuadrantAngle reduce_large_angle(Expr x);
 
 }  // namespace lathe::loop::parts

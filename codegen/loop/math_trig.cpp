@@ -9,9 +9,25 @@ using namespace parts;
 
 namespace {
 
-/// sin(x + quarters * pi/2). The polynomials are minimax to 2^-57 and 2^-59 on |angle| <= pi/4.
-Expr sine(Expr x, int quarters) {
-  const auto [quadrant, angle, rest] = reduce_angle(x);
+struct SineAndCosine {
+  Expr sine;
+  Expr cosine;
+};
+
+/// Of an angle for f32; minimax to 2^-37 and 2^-33 on |angle| <= pi/4. Zero keeps its sign.
+SineAndCosine of_single(const QuadrantAngle& reduced) {
+  const Expr angle = reduced.angle;
+  const Expr z = angle * angle;
+  const Expr p =
+      polynomial(z, {0x1.6cd1ec079f9b7p-19, -0x1.a00f7f0ceb0f9p-13, 0x1.1111086a3ed6dp-7, -0x1.5555554c71a18p-3, 1});
+  const Expr q =
+      polynomial(z, {0x1.99169688d8b12p-16, -0x1.6c07f141fbc50p-10, 0x1.55553c7835f09p-5, -0x1.ffffffcb81cf5p-2, 1});
+  return {angle * p, q};
+}
+
+/// Of an angle and the rest of it; minimax to 2^-57 and 2^-59.
+SineAndCosine of_double(const QuadrantAngle& reduced) {
+  const auto [quadrant, angle, rest] = reduced;
   const Expr z = angle * angle;
   const Expr half = z * 0.5;
   const Expr near_one = 1 - half;
@@ -19,21 +35,32 @@ Expr sine(Expr x, int quarters) {
                                 -0x1.a01a019d54df1p-13, 0x1.11111111104b6p-7, -0x1.5555555555553p-3});
   const Expr q = polynomial(z, {-0x1.900e15fb6e7a3p-37, 0x1.1eeaae199a5a8p-29, -0x1.27e4f93768f05p-22,
                                 0x1.a01a019e6a5adp-16, -0x1.6c16c16c1640bp-10, 0x1.5555555555555p-5});
-  const Expr sin_angle = angle + fma(angle * z, p, rest * near_one);
-  const Expr cos_angle = near_one + ((1 - near_one - half) + fma(z * z, q, -(angle * rest)));
-  const Expr turned = quadrant + bits(quadrant, static_cast<std::uint64_t>(quarters));
+  return {angle + fma(angle * z, p, rest * near_one),
+          near_one + ((1 - near_one - half) + fma(z * z, q, -(angle * rest)))};
+}
+
+/// sin(x + quarters * pi/2) in the dtype of `x`, of what that is reduced to.
+Expr sine_of(const QuadrantAngle& reduced, int quarters, DType dtype) {
+  const auto [sine, cosine] = dtype == f32 ? of_single(reduced) : of_double(reduced);
+  const Expr turned = reduced.quadrant + bits(reduced.quadrant, static_cast<std::uint64_t>(quarters));
   const Expr odd = not_equal(turned & bits(turned, 1), bits(turned, 0));
   const Expr sign = (turned & bits(turned, 2)) << 62;
-  const Expr y = cast(x.dtype(), from_bits(bits_of(select(odd, cos_angle, sin_angle)) ^ sign, f64));
-  return select(abs(x) < infinity(x), y, not_a_number(x));
+  return cast(dtype, from_bits(bits_of(select(odd, cosine, sine)) ^ sign, f64));
+}
+
+Expr sine(Expr x, int quarters) {
+  const Expr usual = sine_of(reduce_angle(x), quarters, x.dtype());
+  const Expr large = sine_of(reduce_large_angle(x), quarters, x.dtype());
+  const Expr is_moderate = abs(x) <= most_moderate(x.dtype());
+  return select_seldom(~is_moderate, select(abs(x) < infinity(x), large, not_a_number(x)), usual);
 }
 
 }  // namespace
 
 // Near 0, sin(x) rounds to x, which also keeps the sign of zero.
 Expr sin(Expr x) {
-  const double near = x.dtype() == f32 ? 0x1p-13 : 0x1p-27;
-  return named(select(abs(x) < near, x, sine(x, 0)), "sin", x);
+  const Expr y = sine(x, 0);
+  return named(x.dtype() == f32 ? y : select(abs(x) < 0x1p-27, x, y), "sin", x);
 }
 
 Expr cos(Expr x) {

@@ -1,3 +1,5 @@
+#include <lathe/codegen/loop/math.h>
+
 #include "harness.h"
 
 using namespace lathe;
@@ -88,6 +90,31 @@ TEST_CASE("arithmetic with a constant on one side agrees with the interpreter") 
       });
       check_against_interpreter(program, {.symbols = {{1}, {33}, {200}}, .fill = Fill::specials});
     }
+  }
+}
+
+TEST_CASE("what is seldom selected is computed where any lane needs it") {
+  for (const DType dtype : {f32, f64}) {
+    // In all vectors of numbers below 2, in some, in none; with parts that are needed before, after and only there.
+    for (const double limit : {-3.0, 1.75, 4.0}) {
+      CAPTURE(limit);
+      const Program program = computes(dtype, [&](Pool&, Expr x, Expr y) {
+        const Expr within = select_seldom(x > limit, sqrt(y) + floor(x), ceil(x));
+        return std::vector{within, floor(x) * 2, select_seldom(abs(y) > limit, within / y, sqrt(y))};
+      });
+      check_against_interpreter(program, {.symbols = {{0}, {1}, {33}, {500}}, .fill = Fill::numbers});
+      check_against_interpreter(program, {.symbols = {{1}, {33}, {500}}, .fill = Fill::specials});
+    }
+  }
+}
+
+TEST_CASE("sine and cosine agree with the interpreter for arguments of all sizes") {
+  for (const DType dtype : {f32, f64}) {
+    const Program program = computes(dtype, [&](Pool&, Expr x, Expr y) {
+      return std::vector{loop::sin(x), loop::cos(x * 1e5), loop::sin(y * y * 1e9), loop::cos(y)};
+    });
+    check_against_interpreter(program, {.symbols = {{1}, {33}, {500}}, .portable = false});
+    check_against_interpreter(program, {.symbols = {{1}, {33}, {500}}, .fill = Fill::specials, .portable = false});
   }
 }
 

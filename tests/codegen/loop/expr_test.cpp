@@ -1,3 +1,5 @@
+#include <unordered_set>
+
 #include <doctest/doctest.h>
 
 #include <lathe/codegen/loop/expr.h>
@@ -107,6 +109,28 @@ TEST_CASE("a select with equal arms or a known condition is one of its arms") {
   CHECK(select(condition, a.i, a.i) == a.i);
   CHECK(select(a.pool.constant(boolean, 1), a.i, a.j) == a.i);
   CHECK(select(a.pool.constant(boolean, 0), a.i, a.j) == a.j);
+}
+
+TEST_CASE("what is seldom selected is not among the usual parts, unless something else needs it") {
+  Axes a;
+  const Expr x = a.pool.load(TensorId{0}, f32, {a.i.id});
+  const Expr root = sqrt(x);
+  const Expr floored = floor(x);
+  const Expr choice = select_seldom(x < 0.0, root * floored, floored);
+  CHECK(choice != select(x < 0.0, root * floored, floored));
+  const auto usual = [&](Expr e) {
+    const std::vector<ExprId> order = usual_order(a.pool, {&e.id, 1});
+    CHECK(order.back() == e.id);
+    return std::unordered_set<ExprId>(order.begin(), order.end());
+  };
+  CHECK(usual(choice).contains(floored.id));
+  CHECK_FALSE(usual(choice).contains(root.id));
+  CHECK(usual(choice + root).contains(root.id));
+
+  // As it is after substitution.
+  Substitution substitute(a.pool);
+  substitute.replace(a.i_axis, a.j);
+  CHECK_FALSE(usual(a.pool.wrap(substitute(choice.id))).contains(substitute(root.id)));
 }
 
 TEST_CASE("lookups in equal tables at one index are one expression") {
