@@ -103,8 +103,10 @@ bool reduces_along_rows(Accesses& accesses, std::span<const Stage> stages, AxisI
     if (reduce->op == ReduceOp::contract) return false;
     const ExprId roots[] = {reduce->a};
     for (const ExprId load : loads_of(accesses.pool(), roots)) {
-      if (!reduce->axes.empty() && accesses.step(load, reduce->axes.back()) == Dim(1)) ++along;
-      if (accesses.varies(load, reduce->axes) && accesses.step(load, column) == Dim(1)) ++across;
+      // What is the same for all columns, or all terms, is in nobody's way.
+      if (!accesses.varies(load, column) || !accesses.varies(load, reduce->axes)) continue;
+      if (accesses.step(load, reduce->axes.back()) == Dim(1)) ++along;
+      if (accesses.step(load, column) == Dim(1)) ++across;
     }
   }
   return along > across;

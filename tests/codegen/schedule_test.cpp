@@ -379,10 +379,13 @@ TEST_CASE("a reduction goes along rows or across columns, whichever is contiguou
   const auto form = [](bool down_columns) {
     Builder b;
     const TensorId x = b.input(f32, {50, 60});
+    const TensorId factor = b.input(f32, {60});
+    const TensorId summand = b.input(f32, {60});
     const TensorId out = b.output(f32, {down_columns ? 60 : 50});
     const Index o = b.outer(down_columns ? 60 : 50, "o");
     const Index r = b.axis(down_columns ? 50 : 60, "r");
-    const Expr at = down_columns ? b.load(x, {r, o}) : b.load(x, {o, r});
+    // What is the same for all columns has no say.
+    const Expr at = (down_columns ? b.load(x, {r, o}) : b.load(x, {o, r})) * b.load(factor, {r}) + b.load(summand, {r});
     b.stage().yield(b.reduce(ReduceOp::sum, {r}, at), out, {o});
     b.finish_kernel();
     return schedule_of(b).form;
