@@ -14,6 +14,8 @@ using loop::ExprId;
 using loop::TensorId;
 
 constexpr int cheap = 4;
+/// Of a chain of cheap definitions with several uses: more would be computed over and over, once a use.
+constexpr int most_repeated_operations = 12;
 constexpr int slow_operation = 8;  // division, square root
 /// What contractions make of rows as they go: more would not hide behind their sums, nor would it be worth making by
 /// more of them than a layer has, which are the layer and the gradient of its weights.
@@ -71,6 +73,7 @@ struct Uses {
   bool by_rows = true;    // in contractions it is always what runs along rows, not columns
   bool windows = false;   // of several axes, which may overlap
   bool repeated = false;  // elements would be computed more than once
+  int chain = 0;          // operations on the way to a consumer that other consumers compute too
   bool pinned = false;    // must exist in memory: a scatter's base, a tensor for the host
 };
 
@@ -138,6 +141,9 @@ class Dissolver {
       lowered_.definitions[number(id)].reset();
       return;
     }
+    if (uses.consumers.size() < 2) uses.chain = 0;
+    const ExprId* root = lowered_.expression(id);
+    const int operations = root ? cost(*lowered_.pool, *root) : 0;
     gone_[number(id)] = dissolves(id, uses);
     const Dim points = domain_size(lowered_, id);
     for (const loop::Load& load : lowered_.loads(id)) {
@@ -151,6 +157,7 @@ class Dissolver {
         source.by_rows &= uses.by_rows;
         source.windows |= uses.windows;
         source.repeated |= uses.repeated || repeats;
+        source.chain = std::max(source.chain, uses.chain + operations);
       }
       if (!gone_[number(id)] || needed_[number(id)]) {
         source.consumers.insert(id);
@@ -184,7 +191,7 @@ class Dissolver {
     const std::vector<loop::Load> loads = lowered_.loads(id);
     const bool epilogue = std::any_of(
         loads.begin(), loads.end(), [&](const loop::Load& load) { return lowered_.reduction(load.tensor) != nullptr; });
-    return operations <= cheap && !epilogue;
+    return operations <= cheap && uses.chain + operations <= most_repeated_operations && !epilogue;
   }
 
   /// Whether what contraction `id` loads is the same for all columns, and either a block of its rows has a known size
