@@ -128,10 +128,9 @@ int Accesses::operations(ExprId id) {
     const ExprId next = stack.back();
     stack.pop_back();
     sum += operations_of(pool().node(next), pool().dtype(next));
-    const auto* choice = std::get_if<Select>(&pool().node(next));
-    for (const ExprId part : parts(next)) {
-      const bool is_usual = !choice || !choice->seldom || part != choice->a;
-      if (is_usual && seen.insert(part).second) stack.push_back(part);
+    const bool chooses = std::holds_alternative<Select>(pool().node(next));
+    for (const ExprId part : chooses ? usual_operands(pool(), next) : parts(next)) {
+      if (seen.insert(part).second) stack.push_back(part);
     }
   }
   return sum;

@@ -79,7 +79,7 @@ class KernelCost {
 
   void count(const Stage& stage, double all) {
     const std::vector<ExprId> roots = values_of({&stage, 1});
-    for (const ExprId id : post_order(pool_, roots)) {
+    for (const ExprId id : usual_order(pool_, roots)) {
       if (std::holds_alternative<Load>(pool_.node(id))) touch(id, loaded_);
       // Once for all points at which it is the same: a matrix is scaled once, not once for each column of the other.
       if (const double here = operations(pool_, id); here > 0) other += here * points(accesses_.facts(id).axes);

@@ -5,6 +5,7 @@
 #include <lathe/codegen/dissolve.h>
 #include <lathe/codegen/kernels.h>
 #include <lathe/codegen/layout.h>
+#include <lathe/codegen/lazy.h>
 #include <lathe/codegen/memory_plan.h>
 
 namespace lathe {
@@ -46,7 +47,10 @@ void exchange_variables(Program& program) {
 
 Program lower(const Graph& graph, const LowerOptions& options) {
   Lowered lowered = define(graph);
-  if (options.fuse) dissolve(lowered);
+  if (options.fuse) {
+    dissolve(lowered);
+    select_lazily(lowered);
+  }
   const std::vector<Group> groups = options.fuse ? group(lowered) : group_alone(lowered);
   const Placement placement = place(lowered, groups);
 

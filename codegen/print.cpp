@@ -214,7 +214,7 @@ class ExprPrinter {
     return {fmt::format("{} {} {}", left, symbol, at_least(text(e.b), tighter)), precedence};
   }
   Text write(const Select& e) {
-    return {fmt::format("{}({}, {}, {})", e.seldom ? "select_seldom" : "select", text(e.condition).text, text(e.a).text,
+    return {fmt::format("{}({}, {}, {})", e.lazy ? "select_lazily" : "select", text(e.condition).text, text(e.a).text,
                         text(e.b).text)};
   }
   Text write(const Fma& e) { return {fmt::format("fma({}, {}, {})", text(e.a).text, text(e.b).text, text(e.c).text)}; }

@@ -248,6 +248,7 @@ class KernelEmitter : public FunctionEmitter {
     DType dtype;
     bool contiguous;       // lanes are neighbours
     llvm::Value* offsets;  // of the lanes, in elements; null if contiguous or all lanes share one place
+    int step = 0;          // from a lane to the next, if that is known and short; 0: it is not
   };
   /// A copy of an operand: a panel [reduced axes, columns], a block [rows, reduced axes], or lines [reduced axis,
   /// rows].
@@ -279,7 +280,7 @@ class KernelEmitter : public FunctionEmitter {
   void forget_stored();
   bool is_fixed(loop::ExprId id);
   llvm::Value* compute(loop::ExprId id);
-  llvm::Value* select_seldom(const loop::Select& e, llvm::Value* usual, llvm::function_ref<llvm::Value*()> seldom);
+  llvm::Value* select_lazily(const loop::Select& e, llvm::Value* otherwise, llvm::function_ref<llvm::Value*()> then);
   llvm::Value* splat(llvm::Value* scalar);
   llvm::Value* sum(const loop::Affine& affine);
   llvm::Value* axis_index(loop::AxisId axis);
@@ -299,10 +300,11 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* lane_offsets(const Dim& step);
   bool covers_row(loop::ExprId access);
   bool slides(loop::ExprId id);
-  bool slides(const loop::Affine& sum);
+  bool slides(const loop::Affine& sum, std::int64_t most);
   llvm::Value* load_sliding(loop::ExprId access);
   llvm::Value* load(loop::ExprId access);
   llvm::Value* load_from(const Place& at, loop::ExprId access);
+  llvm::Value* load_in_steps(const Place& at, loop::ExprId access);
   /// Of lines that are whole vectors, one after the other.
   static llvm::Align line_alignment(DType dtype, int width);
   /// Lines of a square: more would not fit into the registers.

@@ -35,16 +35,19 @@ int KernelEmitter::vectors_in_step(std::span<const Stage> stages, int width) {
 /// What is computed in vectors to get a stage's values, operands first.
 std::vector<ExprId> KernelEmitter::vector_parts(const Stage& stage) {
   const std::vector<ExprId> roots = values_of({&stage, 1});
-  std::vector<ExprId> order = usual_order(pool(), roots);
+  std::vector<ExprId> order = post_order(pool(), roots);
   std::unordered_set<ExprId> needed(roots.begin(), roots.end());
   for (auto id = order.rbegin(); id != order.rend(); ++id) {
     const ExprNode& node = pool().node(*id);
-    // What an address is made of, and what a failing check reports, is computed where that is needed.
+    // What an address is made of, what a failing check reports, and what a lane may select is computed where that is
+    // needed.
     const bool opaque = std::holds_alternative<Load>(node) || std::holds_alternative<Local>(node) ||
                         std::holds_alternative<Check>(node) || pool().dtype(*id) == i64 || find_packed(*id) ||
                         known(key(*id, Form::value));
     if (opaque || !needed.contains(*id)) continue;
-    const std::vector<ExprId> operands = pool().operands(*id);
+    const auto* choice = std::get_if<Select>(&node);
+    const std::vector<ExprId> operands =
+        choice && choice->lazy ? std::vector{choice->condition, choice->b} : pool().operands(*id);
     needed.insert(operands.begin(), operands.end());
   }
   std::erase_if(order, [&](ExprId id) { return !needed.contains(id) || !varies(id); });

@@ -1,5 +1,6 @@
 #include <lathe/codegen/loop/expr.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -52,7 +53,7 @@ std::size_t hash(const ExprNode& node) {
       one(e.condition);
       one(e.a);
       one(e.b);
-      one(e.seldom);
+      one(e.lazy);
     }
     void operator()(const Fma& e) const {
       one(e.a);
@@ -259,11 +260,11 @@ Expr Pool::index_binary(BinaryOp op, Expr a, Expr b) {
   return to_expr(*this, divides ? quotient : rest);
 }
 
-Expr Pool::select(Expr condition, Expr a, Expr b, bool seldom) {
+Expr Pool::select(Expr condition, Expr a, Expr b, bool lazy) {
   ensure(condition.dtype() == boolean && a.dtype() == b.dtype(), "a select's operands do not fit");
   if (a == b) return a;
   if (const auto known = boolean_constant(condition)) return *known ? a : b;
-  return intern(Select{condition.id, a.id, b.id, seldom}, a.dtype());
+  return intern(Select{condition.id, a.id, b.id, lazy}, a.dtype());
 }
 
 Expr Pool::fma(Expr a, Expr b, Expr c) {
@@ -341,7 +342,7 @@ Expr Pool::with_operands(ExprId id, std::span<const ExprId> operands) {
     Expr operator()(const Local& e) const { return pool.local(e.local, pool.dtype(id), {in.begin(), in.end()}); }
     Expr operator()(const Unary& e) const { return pool.unary(e.op, at(0)); }
     Expr operator()(const Binary& e) const { return pool.binary(e.op, at(0), at(1)); }
-    Expr operator()(const Select& e) const { return pool.select(at(0), at(1), at(2), e.seldom); }
+    Expr operator()(const Select& e) const { return pool.select(at(0), at(1), at(2), e.lazy); }
     Expr operator()(const Fma&) const { return pool.fma(at(0), at(1), at(2)); }
     Expr operator()(const Cast& e) const { return pool.cast(e.to, at(0)); }
     Expr operator()(const Bitcast& e) const { return pool.bitcast(e.to, at(0)); }
@@ -366,6 +367,8 @@ ExprId Substitution::operator()(ExprId id) {
       if (const auto found = axes_.find(axis->axis); found != axes_.end()) result = found->second;
     } else if (const auto* load = std::get_if<Load>(&pool_.node(next))) {
       result = this->load(Load{load->tensor, operands}, pool_.dtype(next)).id;
+    } else if (const auto* choice = std::get_if<Select>(&pool_.node(next))) {
+      result = select({operands[0], operands[1], operands[2], choice->lazy}).id;
     } else if (!operands.empty()) {
       result = pool_.with_operands(next, operands).id;
     }
@@ -414,10 +417,21 @@ std::vector<ExprId> post_order(const Pool& pool, std::span<const ExprId> roots) 
   return post_order(roots, [&](ExprId id) { return pool.operands(id); });
 }
 
+std::vector<ExprId> usual_operands(const Pool& pool, ExprId id) {
+  const auto* choice = std::get_if<Select>(&pool.node(id));
+  if (choice && choice->lazy && !is_of_indices(pool, choice->condition)) return {choice->condition, choice->b};
+  return pool.operands(id);
+}
+
 std::vector<ExprId> usual_order(const Pool& pool, std::span<const ExprId> roots) {
-  return post_order(roots, [&](ExprId id) {
-    const auto* choice = std::get_if<Select>(&pool.node(id));
-    return choice && choice->seldom ? std::vector{choice->condition, choice->b} : pool.operands(id);
+  return post_order(roots, [&](ExprId id) { return usual_operands(pool, id); });
+}
+
+bool is_of_indices(const Pool& pool, ExprId id) {
+  const std::vector<ExprId> parts = post_order(pool, {&id, 1});
+  return std::none_of(parts.begin(), parts.end(), [&](ExprId part) {
+    const ExprNode& node = pool.node(part);
+    return std::holds_alternative<Load>(node) || std::holds_alternative<Local>(node);
   });
 }
 

@@ -94,7 +94,7 @@ struct Binary {
 };
 struct Select {
   ExprId condition, a, b;
-  bool seldom = false;  // the condition holds seldom and `a` takes long: compiled code looks whether it holds at all
+  bool lazy = false;  // `a` takes long: compiled code passes it by where no lane of a vector selects it
   bool operator==(const Select&) const = default;
 };
 struct Fma {
@@ -186,7 +186,7 @@ class Pool {
   Expr local(LocalId local, DType dtype, std::vector<ExprId> indices);
   Expr unary(UnaryOp op, Expr a);
   Expr binary(BinaryOp op, Expr a, Expr b);
-  Expr select(Expr condition, Expr a, Expr b, bool seldom = false);
+  Expr select(Expr condition, Expr a, Expr b, bool lazy = false);
   Expr fma(Expr a, Expr b, Expr c);
   Expr cast(DType to, Expr a);
   Expr bitcast(DType to, Expr a);
@@ -262,8 +262,8 @@ Expr ceil(Expr a);
 Expr round(Expr a);
 Expr fma(Expr a, Expr b, Expr c);
 Expr select(Expr condition, Expr a, Expr b);
-/// The same where the condition holds seldom and `a` takes long.
-Expr select_seldom(Expr condition, Expr a, Expr b);
+/// The same where `a` takes long, and where the condition depends on data, it holds seldom.
+Expr select_lazily(Expr condition, Expr a, Expr b);
 Expr cast(DType to, Expr a);
 Expr bitcast(DType to, Expr a);
 /// A number in the dtype of `like`.
@@ -293,6 +293,10 @@ class Substitution {
  protected:
   /// What to put instead of a load whose indices are substituted already; the load itself by default.
   virtual Expr load(const Load& load, DType dtype) { return pool_.load(load.tensor, dtype, load.indices); }
+  /// The same for a Select.
+  virtual Expr select(const Select& e) {
+    return pool_.select(pool_.wrap(e.condition), pool_.wrap(e.a), pool_.wrap(e.b), e.lazy);
+  }
   Pool& pool_;
 
  private:
@@ -304,7 +308,11 @@ class Substitution {
 
 /// All expressions reachable from `roots`, operands first, each once.
 std::vector<ExprId> post_order(const Pool& pool, std::span<const ExprId> roots);
-/// The same without those that only what is seldom selected is made from.
+/// The operands of `id`, but what it selects lazily by a condition on data, which holds seldom.
+std::vector<ExprId> usual_operands(const Pool& pool, ExprId id);
+/// All expressions that `roots` are made of by way of those.
 std::vector<ExprId> usual_order(const Pool& pool, std::span<const ExprId> roots);
+/// Whether an expression depends on nothing but indices and sizes.
+bool is_of_indices(const Pool& pool, ExprId id);
 
 }  // namespace lathe::loop

@@ -52,7 +52,7 @@ Expr sine(Expr x, int quarters) {
   const Expr usual = sine_of(reduce_angle(x), quarters, x.dtype());
   const Expr large = sine_of(reduce_large_angle(x), quarters, x.dtype());
   const Expr is_moderate = abs(x) <= most_moderate(x.dtype());
-  return select_seldom(~is_moderate, select(abs(x) < infinity(x), large, not_a_number(x)), usual);
+  return select_lazily(~is_moderate, select(abs(x) < infinity(x), large, not_a_number(x)), usual);
 }
 
 }  // namespace

@@ -129,7 +129,7 @@ Expr fma(Expr a, Expr b, Expr c) {
 Expr select(Expr condition, Expr a, Expr b) {
   return a.pool->select(condition, a, b);
 }
-Expr select_seldom(Expr condition, Expr a, Expr b) {
+Expr select_lazily(Expr condition, Expr a, Expr b) {
   return a.pool->select(condition, a, b, true);
 }
 Expr cast(DType to, Expr a) {

@@ -6,9 +6,12 @@
 #include <doctest/doctest.h>
 
 #include <lathe/codegen/interface.h>
+#include <lathe/codegen/schedule.h>
 #include <lathe/graph/passes/dead_code.h>
 #include <lathe/ops/arithmetic.h>
 #include <lathe/ops/cast.h>
+#include <lathe/ops/compare.h>
+#include <lathe/ops/concat.h>
 #include <lathe/ops/effect.h>
 #include <lathe/ops/gather.h>
 #include <lathe/ops/gradients.h>
@@ -105,6 +108,51 @@ TEST_CASE("what a tensor is made from moves into its only use, for a narrow bord
   const Program wide = lower_outputs(g, {pad(tanh(x), {0, 10}, {0, 10})});  // would compute each tanh three times
   REQUIRE(kernels(wide).size() == 1);
   CHECK(kernels(wide)[0]->stages.size() == 2);
+}
+
+TEST_CASE("a chain that each step continues is not computed anew by all that follow") {
+  // The most loads in a kernel of a recurrent network.
+  const auto most_loads = [](int steps) {
+    Graph g;
+    const Dim n = dim("n");
+    Value h = placeholder(g, "h", f32, {n, 256});
+    Value c = placeholder(g, "c", f32, {n, 256});
+    for (int t = 0; t < steps; ++t) {
+      const Value z = matmul(h, placeholder(g, "w" + std::to_string(t), f32, {256, 256}));
+      c = c * z + z;
+      h = tanh(c);
+    }
+    const Program program = lower_outputs(g, {h});
+    std::size_t most = 0;
+    for (const loop::Kernel* kernel : kernels(program)) {
+      most = std::max(most, loads_of(*program.pool, values_of(kernel->stages)).size());
+    }
+    return most;
+  };
+  CHECK(most_loads(30) == most_loads(15));
+}
+
+TEST_CASE("pieces that take long are computed where they are, short ones everywhere") {
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {dim("n"), 20});
+  const Value y = placeholder(g, "y", f32, {dim("n"), 20});
+  const auto many = [](Value value) {
+    const Value start = value;
+    for (int i = 0; i < 10; ++i) value = value * start + 0.5f;
+    return value;
+  };
+  const auto lazy = [&](const Value& value) {
+    const std::string text = to_string(lower_outputs(g, {value}));
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = text.find("select_lazily(", at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  CHECK(lazy(concat({x, y}, 1)) == 0);
+  CHECK(lazy(concat({many(x), y}, 1)) == 1);
+  CHECK(lazy(concat({x, many(y)}, 1)) == 1);
+  CHECK(lazy(concat({many(x), many(y)}, 1)) == 2);
+  CHECK(lazy(pad(tanh(x), {0, 1}, {0, 1})) == 1);
+  CHECK(lazy(select(greater(x, y), many(x), many(y))) == 0);  // by data, of which nothing is known
 }
 
 TEST_CASE("bias and activation are the epilogue of their matmul") {

@@ -93,14 +93,14 @@ TEST_CASE("arithmetic with a constant on one side agrees with the interpreter") 
   }
 }
 
-TEST_CASE("what is seldom selected is computed where any lane needs it") {
+TEST_CASE("what is selected lazily is computed where any lane needs it") {
   for (const DType dtype : {f32, f64}) {
     // In all vectors of numbers below 2, in some, in none; with parts that are needed before, after and only there.
     for (const double limit : {-3.0, 1.75, 4.0}) {
       CAPTURE(limit);
       const Program program = computes(dtype, [&](Pool&, Expr x, Expr y) {
-        const Expr within = select_seldom(x > limit, sqrt(y) + floor(x), ceil(x));
-        return std::vector{within, floor(x) * 2, select_seldom(abs(y) > limit, within / y, sqrt(y))};
+        const Expr within = select_lazily(x > limit, sqrt(y) + floor(x), ceil(x));
+        return std::vector{within, floor(x) * 2, select_lazily(abs(y) > limit, within / y, sqrt(y))};
       });
       check_against_interpreter(program, {.symbols = {{0}, {1}, {33}, {500}}, .fill = Fill::numbers});
       check_against_interpreter(program, {.symbols = {{1}, {33}, {500}}, .fill = Fill::specials});

@@ -109,6 +109,28 @@ TEST_CASE("transposed, strided, reversed and computed indices gather") {
   check_against_interpreter(b.program, {.symbols = each_size()});
 }
 
+TEST_CASE("lanes that lie a few elements apart, in either direction") {
+  for (const DType dtype : {boolean, u8, i32, f32, f64}) {
+    for (const std::int64_t step : {-5, -4, -3, -2, -1, 2, 3, 4, 5}) {
+      CAPTURE(step);
+      Builder b;
+      const Dim n = dim("n");
+      const Index i = b.outer(n, "i");
+      const Index j = b.outer(75, "j");
+      const auto number = [&](std::int64_t value) { return b.pool().extent(value); };
+      const std::int64_t apart = std::abs(step);
+      const TensorId x = b.input(dtype, {n, 74 * apart + 1});
+      const TensorId y = b.output(dtype, {n, 75});
+      const TensorId z = b.output(dtype, {n, 75});
+      b.stage().yield(b.load(x, {i, Expr(j) * number(step) + number(step < 0 ? 74 * apart : 0)}), y, {i, j});
+      const Expr inside = max(min(Expr(j) - number(20), number(30)), number(0));
+      b.stage().yield(b.load(x, {i, inside * number(apart)}), z, {i, j});
+      b.finish_kernel();
+      check_against_interpreter(b.program, {.symbols = {{0}, {1}, {5}}});
+    }
+  }
+}
+
 TEST_CASE("indices that are kept inside an axis run along it, rest at its ends, or do both within a vector") {
   for (const DType dtype : {boolean, u8, f32, f64}) {
     for (const std::int64_t extent : {1, 5, 16, 40}) {

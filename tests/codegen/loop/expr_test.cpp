@@ -111,12 +111,12 @@ TEST_CASE("a select with equal arms or a known condition is one of its arms") {
   CHECK(select(a.pool.constant(boolean, 0), a.i, a.j) == a.j);
 }
 
-TEST_CASE("what is seldom selected is not among the usual parts, unless something else needs it") {
+TEST_CASE("what is selected lazily by data is not among the usual parts, unless something else needs it") {
   Axes a;
   const Expr x = a.pool.load(TensorId{0}, f32, {a.i.id});
   const Expr root = sqrt(x);
   const Expr floored = floor(x);
-  const Expr choice = select_seldom(x < 0.0, root * floored, floored);
+  const Expr choice = select_lazily(x < 0.0, root * floored, floored);
   CHECK(choice != select(x < 0.0, root * floored, floored));
   const auto usual = [&](Expr e) {
     const std::vector<ExprId> order = usual_order(a.pool, {&e.id, 1});
@@ -126,6 +126,9 @@ TEST_CASE("what is seldom selected is not among the usual parts, unless somethin
   CHECK(usual(choice).contains(floored.id));
   CHECK_FALSE(usual(choice).contains(root.id));
   CHECK(usual(choice + root).contains(root.id));
+
+  const Expr border = select_lazily(a.i < a.j, root, floored);
+  CHECK(usual(border).contains(root.id));
 
   // As it is after substitution.
   Substitution substitute(a.pool);
