@@ -39,6 +39,18 @@ void collect(Pool& pool, ExprId id, const Dim& scale, Affine& out) {
   add_term(out, id, scale);
 }
 
+/// Whether `quotient` is x / c. For x = y / b it may also be y / (b c).
+bool divides(const Pool& pool, ExprId quotient, ExprId x, const Dim& c) {
+  const auto extent = [&](const Binary& e) { return std::get_if<Extent>(&pool.node(e.b)); };
+  const auto* outer = std::get_if<Binary>(&pool.node(quotient));
+  if (!outer || outer->op != BinaryOp::floor_div || !extent(*outer)) return false;
+  const Dim divisor = extent(*outer)->dim;
+  if (outer->a == x) return divisor == c;
+  const auto* inner = std::get_if<Binary>(&pool.node(x));
+  if (!inner || inner->op != BinaryOp::floor_div || !extent(*inner)) return false;
+  return outer->a == inner->a && divisor == extent(*inner)->dim * c;
+}
+
 /// Finds one pair (x / c) * (c k) + (x % c) * k and makes it x * k; false if there is none.
 bool recombine(Pool& pool, Affine& out) {
   for (const auto& [atom, coefficient] : out.terms) {
@@ -47,10 +59,7 @@ bool recombine(Pool& pool, Affine& out) {
     const auto* divisor = std::get_if<Extent>(&pool.node(modulus->b));
     if (!divisor) continue;
     for (const auto& [other, scaled] : out.terms) {
-      const auto* quotient = std::get_if<Binary>(&pool.node(other));
-      if (!quotient || quotient->op != BinaryOp::floor_div || quotient->a != modulus->a || quotient->b != modulus->b)
-        continue;
-      if (scaled != coefficient * divisor->dim) continue;
+      if (scaled != coefficient * divisor->dim || !divides(pool, other, modulus->a, divisor->dim)) continue;
       const Dim scale = coefficient;
       const ExprId whole = modulus->a;
       const ExprId first = atom;

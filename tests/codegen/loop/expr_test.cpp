@@ -81,6 +81,12 @@ TEST_CASE("a quotient and its remainder join again in linear form") {
   const Expr five = a.number(5);
   const Expr joined = floor_div(odd, five) * 5 + mod(odd, five);
   CHECK(to_expr(a.pool, affine(a.pool, joined.id)) == to_expr(a.pool, affine(a.pool, odd.id)));
+
+  // Of three digits, where the quotient of a quotient is one division.
+  const Expr digits = floor_div(odd, a.number(15)) * 15 + mod(floor_div(odd, five), a.number(3)) * 5 + mod(odd, five);
+  CHECK(to_expr(a.pool, affine(a.pool, digits.id)) == to_expr(a.pool, affine(a.pool, odd.id)));
+  const Expr others = floor_div(odd, a.number(20)) * 15 + mod(floor_div(odd, five), a.number(3)) * 5 + mod(odd, five);
+  CHECK(affine(a.pool, others.id).terms.size() == 3);
 }
 
 TEST_CASE("linear forms add up coefficients, and atoms are what is not linear") {
