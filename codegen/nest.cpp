@@ -15,12 +15,13 @@ using namespace loop;  // the expression vocabulary is used throughout
 
 namespace {
 
-/// The divisions and remainders along outer axes that the kernel would compute.
-std::vector<ExprId> quotients_of(const Program& program, const Kernel& kernel) {
-  Accesses accesses(program, kernel.locals, kernel.stages);
+/// The divisions and remainders along `axes` that stages would compute.
+std::vector<ExprId> quotients_of(const Program& program, std::span<const LocalInfo> locals,
+                                 std::span<const Stage> stages, std::span<const AxisId> axes) {
+  Accesses accesses(program, locals, stages);
   std::unordered_set<ExprId> seen;
   std::vector<ExprId> stack;
-  for (const Stage& stage : kernel.stages) {
+  for (const Stage& stage : stages) {
     for (const Yield& yield : stage.yields) {
       stack.push_back(yield.value);
       stack.push_back(accesses.target(yield));
@@ -42,7 +43,7 @@ std::vector<ExprId> quotients_of(const Program& program, const Kernel& kernel) {
     }
     const auto* binary = std::get_if<Binary>(&node);
     const bool divides = binary && (binary->op == BinaryOp::floor_div || binary->op == BinaryOp::mod);
-    if (divides && accesses.varies(id, kernel.outer)) quotients.push_back(id);
+    if (divides && accesses.varies(id, axes)) quotients.push_back(id);
     for (const ExprId operand : accesses.pool().operands(id)) stack.push_back(operand);
   }
   return quotients;
@@ -56,25 +57,29 @@ void substitute_indices(Substitution& substitute, Yield& yield) {
       yield.destination);
 }
 
-Kernel merge_pair(Pool& pool, const Kernel& kernel, std::size_t first) {
-  const AxisId a = kernel.outer[first];
-  const AxisId b = kernel.outer[first + 1];
+/// The divisions and remainders along outer axes that the kernel would compute.
+std::vector<ExprId> quotients_of(const Program& program, const Kernel& kernel) {
+  return quotients_of(program, kernel.locals, kernel.stages, kernel.outer);
+}
+
+/// Makes one axis of number `first` of `axes` and the next.
+void merge_pair(Pool& pool, std::vector<AxisId>& axes, std::size_t first, std::span<Stage> stages) {
+  const AxisId a = axes[first];
+  const AxisId b = axes[first + 1];
   const Dim inner = pool.axis(b).extent;
   const AxisId both =
       pool.make_axis(pool.axis(a).extent * inner, fmt::format("{}{}", pool.axis(a).name, pool.axis(b).name));
   Substitution substitute(pool);
   substitute.replace(a, floor_div(pool.index(both), pool.extent(inner)));
   substitute.replace(b, mod(pool.index(both), pool.extent(inner)));
-  Kernel merged = kernel;
-  merged.outer[first] = both;
-  merged.outer.erase(merged.outer.begin() + static_cast<std::ptrdiff_t>(first) + 1);
-  for (Stage& stage : merged.stages) {
+  axes[first] = both;
+  axes.erase(axes.begin() + static_cast<std::ptrdiff_t>(first) + 1);
+  for (Stage& stage : stages) {
     for (Yield& yield : stage.yields) {
       yield.value = substitute(yield.value);
       substitute_indices(substitute, yield);
     }
   }
-  return merged;
 }
 
 }  // namespace
@@ -168,13 +173,28 @@ Kernel merge_outer_axes(const Program& program, Kernel kernel) {
   if (kernel.outer.size() < 2) return kernel;
   std::size_t quotients = quotients_of(program, kernel).size();
   for (std::size_t first = kernel.outer.size() - 1; first-- > 0;) {
-    Kernel merged = merge_pair(pool, kernel, first);
+    Kernel merged = kernel;
+    merge_pair(pool, merged.outer, first, merged.stages);
     const std::size_t after = quotients_of(program, merged).size();
     if (after > quotients) continue;
     kernel = std::move(merged);
     quotients = after;
   }
   return kernel;
+}
+
+void merge_inner_axes(const Program& program, std::span<const LocalInfo> locals, std::vector<Stage>& stages) {
+  Pool& pool = *program.pool;
+  for (Stage& stage : stages) {
+    if (reduction(pool, stage)) continue;
+    std::erase_if(stage.inner, [&](AxisId axis) { return pool.axis(axis).extent == Dim(1); });
+    const auto quotients = [&](const Stage& one) { return quotients_of(program, locals, {&one, 1}, one.inner).size(); };
+    for (std::size_t first = stage.inner.size(); first-- > 1;) {
+      Stage merged = stage;
+      merge_pair(pool, merged.inner, first - 1, {&merged, 1});
+      if (quotients(merged) <= quotients(stage)) stage = std::move(merged);
+    }
+  }
 }
 
 Kernel split_axes(Pool& pool, Kernel kernel, const std::map<AxisId, std::int64_t>& runs, RunOrder order) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <lathe/codegen/program.h>
@@ -12,6 +13,10 @@ namespace lathe {
 /// The same kernel over fewer outer axes: axes of extent 1 go, and neighbours become one axis wherever every access
 /// stays linear without divisions. So an element-wise kernel over whole arrays becomes one long loop.
 loop::Kernel merge_outer_axes(const Program& program, loop::Kernel kernel);
+
+/// The same for the inner axes of stages without reductions.
+void merge_inner_axes(const Program& program, std::span<const loop::LocalInfo> locals,
+                      std::vector<loop::Stage>& stages);
 
 /// Where the runs of outer axes go.
 enum class RunOrder {

@@ -93,25 +93,6 @@ std::size_t fill_lanes(Accesses& accesses, const Reduce& reduce, std::span<const
   return column;
 }
 
-/// True if a reduction in lanes had better run along its own last axis than across columns.
-bool reduces_along_rows(Accesses& accesses, std::span<const Stage> stages, AxisId column) {
-  int along = 0;
-  int across = 0;
-  for (const Stage& stage : stages) {
-    const Reduce* reduce = reduction(accesses.pool(), stage);
-    if (!reduce) continue;
-    if (reduce->op == ReduceOp::contract) return false;
-    const ExprId roots[] = {reduce->a};
-    for (const ExprId load : loads_of(accesses.pool(), roots)) {
-      // What is the same for all columns, or all terms, is in nobody's way.
-      if (!accesses.varies(load, column) || !accesses.varies(load, reduce->axes)) continue;
-      if (accesses.step(load, reduce->axes.back()) == Dim(1)) ++along;
-      if (accesses.step(load, column) == Dim(1)) ++across;
-    }
-  }
-  return along > across;
-}
-
 /// The bytes that an expression reads of tensors; nothing for a contraction, where they stay near.
 std::int64_t bytes_read(const Pool& pool, ExprId id) {
   const auto* reduce = std::get_if<Reduce>(&pool.node(id));
@@ -190,6 +171,24 @@ constexpr std::int64_t packed_blocks = 16;
 constexpr std::int64_t packed_whole_blocks = 4;
 
 }  // namespace
+
+bool reduces_along_rows(Accesses& accesses, std::span<const Stage> stages, AxisId column) {
+  int along = 0;
+  int across = 0;
+  for (const Stage& stage : stages) {
+    const Reduce* reduce = reduction(accesses.pool(), stage);
+    if (!reduce) continue;
+    if (reduce->op == ReduceOp::contract) return false;
+    const ExprId roots[] = {reduce->a};
+    for (const ExprId load : loads_of(accesses.pool(), roots)) {
+      // What is the same for all columns, or all terms, is in nobody's way.
+      if (!accesses.varies(load, column) || !accesses.varies(load, reduce->axes)) continue;
+      if (accesses.step(load, reduce->axes.back()) == Dim(1)) ++along;
+      if (accesses.step(load, column) == Dim(1)) ++across;
+    }
+  }
+  return along > across;
+}
 
 bool is_far_apart(const Dim& step, DType dtype) {
   constexpr std::int64_t far_bytes = 2048;
@@ -317,7 +316,10 @@ Schedule schedule(const Program& program, const Kernel& original, const MachineM
       const auto others = std::span(stage.inner).first(stage.inner.size() - 1);
       if (packed && !accesses.varies(*packed, others)) out.packed.push_back(*packed);
     }
-    if (out.across == 0) join_sums(*program.pool, out.stages);
+    if (out.across == 0) {
+      merge_inner_axes(program, out.locals, out.stages);
+      join_sums(*program.pool, out.stages);
+    }
     for (std::size_t i = 0; out.across > 0 && i < out.stages.size(); ++i) {
       if (is_tiled(pool, out, out.stages[i]) && join_map(*program.pool, out.stages, i)) out.followed.push_back(i);
     }

@@ -97,6 +97,8 @@ Schedule schedule(const Program& program, const loop::Kernel& kernel, const Mach
 int vector_width(const loop::Pool& pool, std::span<const loop::ExprId> values);
 /// Whether elements so many apart share few places in the first-level cache, and hardly any prefetcher follows them.
 bool is_far_apart(const Dim& step, DType dtype);
+/// Whether reductions in lanes had better run along their own last axis than across columns.
+bool reduces_along_rows(Accesses& accesses, std::span<const loop::Stage> stages, loop::AxisId column);
 /// What `stages` yield, in order.
 std::vector<loop::ExprId> values_of(std::span<const loop::Stage> stages);
 /// The Loads among what `roots` are made of.

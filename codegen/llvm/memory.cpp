@@ -126,6 +126,10 @@ bool KernelEmitter::slides(ExprId id) {
   if (binary && (binary->op == BinaryOp::min || binary->op == BinaryOp::max)) {
     return slides(binary->a) && slides(binary->b);
   }
+  if (binary && binary->op == BinaryOp::floor_div && !varies(binary->b)) {
+    const auto* divisor = std::get_if<Extent>(&pool().node(binary->b));
+    return divisor && divisor->dim.as_constant().value_or(0) >= space_.width / 2 && slides(binary->a);
+  }
   const Affine sum = affine(pool(), id);
   const bool is_sum =
       std::none_of(sum.terms.begin(), sum.terms.end(), [&](const auto& term) { return term.first == id; });
@@ -143,7 +147,7 @@ bool KernelEmitter::slides(const Affine& sum, std::int64_t most) {
 }
 
 /// A load whose index slides: the lanes of most vectors of it lie side by side, or a few elements apart, or all in one
-/// place.
+/// place, or in two.
 llvm::Value* KernelEmitter::load_sliding(ExprId access) {
   const AxisId column = *space_.column;
   const int width = space_.width;
@@ -186,7 +190,16 @@ llvm::Value* KernelEmitter::load_sliding(ExprId access) {
   const auto from = [&](const Place& place) { return Carried{load_from(place, access)}; };
   const Carried simple = when(runs, alike, [&] { return from(side_by_side); });
   llvm::Value* neither = b.CreateNot(b.CreateOr(runs, rests));
-  return when(neither, simple, [&] { return from(place(access)); }).front();
+  return when(neither, simple,
+              [&] {
+                if (space_.mask) return from(place(access));  // there may be nothing where its last lane is
+                llvm::Value* second = b.CreateInBoundsGEP(element, pointer, b.CreateNSWMul(distance, number(apart)));
+                llvm::Value* other = splat(b.CreateAlignedLoad(element, second, llvm::Align(size_of(dtype))));
+                llvm::Value* is_first = b.CreateICmpEQ(value(index), splat(first));
+                llvm::Value* more = b.CreateICmpNE(distance, number(1));
+                return when(more, b.CreateSelect(is_first, alike, other), [&] { return from(place(access)); });
+              })
+      .front();
 }
 
 llvm::Value* KernelEmitter::load(ExprId access) {
@@ -194,7 +207,10 @@ llvm::Value* KernelEmitter::load(ExprId access) {
   const bool computed = std::any_of(flat.terms.begin(), flat.terms.end(), [&](const auto& term) {
     return varies(term.first) && !std::holds_alternative<AxisIndex>(pool().node(term.first));
   });
-  const bool slide = computed && std::holds_alternative<Load>(pool().node(access)) && slides(flat, most_step);
+  const auto* local = std::get_if<Local>(&pool().node(access));
+  const LocalRow* row = local ? &rows_.at(local->local) : nullptr;
+  const bool in_row = !row || (!row->axis && row->step == 1);
+  const bool slide = computed && in_row && slides(flat, most_step);
   llvm::Value* loaded = slide ? load_sliding(access) : load_from(place(access), access);
   return pool().dtype(access) == boolean ? b.CreateIsNotNull(loaded) : loaded;
 }

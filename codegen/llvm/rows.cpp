@@ -244,9 +244,20 @@ class RowEmitter {
     return vector_width(k_.pool(), values_of({&stage, 1}));
   }
 
+  /// Whether a reduction for several points of a row reads vectors along its own axis rather than across points.
+  bool fills_lanes_along(const Stage& stage) const {
+    const Reduce* reduce = reduction(k_.pool(), stage);
+    if (!reduce || reduce->axes.empty() || stage.inner.empty()) return false;
+    const auto length = k_.pool().axis(reduce->axes.back()).extent.as_constant();
+    return (!length || *length >= width_of(stage) / 2) &&
+           reduces_along_rows(k_.accesses(), {&stage, 1}, stage.inner.back());
+  }
+
   /// One stage; `row` is the one before it, if that runs in the same loop.
   void single(const Stage& stage, const Stage* row) {
-    if (reduction(k_.pool(), stage)) {
+    if (fills_lanes_along(stage)) {
+      k_.nest(stage.inner, [&] { k_.reduce(stage, row); });
+    } else if (reduction(k_.pool(), stage)) {
       at_points(stage, [&](const Stage& each) { k_.reduce(each, row); });
     } else if (stage.inner.size() == 1) {
       k_.evaluate_along(stage, width_of(stage));

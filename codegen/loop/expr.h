@@ -150,6 +150,7 @@ struct Call {
 };
 
 class Pool;
+struct Affine;
 
 /// A handle on an expression; the pool must outlive it. Operators build and simplify.
 struct Expr {
@@ -212,6 +213,8 @@ class Pool {
   };
   Expr intern(ExprNode node, DType dtype);
   Expr index_binary(BinaryOp op, Expr a, Expr b);
+  struct Digits;
+  Digits take_apart(const Affine& whole, const Dim& radix) const;
 
   std::deque<Entry> nodes_;
   std::unordered_multimap<std::size_t, ExprId> by_hash_;

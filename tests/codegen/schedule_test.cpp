@@ -324,6 +324,29 @@ TEST_CASE("an element-wise kernel over whole arrays becomes one long axis") {
   CHECK(b.pool().axis(*made.column).extent == dim("n") * Dim(784 * 3));
 }
 
+TEST_CASE("inner axes of a map become one, too, but not across a broadcast") {
+  Builder b;
+  const TensorId x = b.input(f32, {dim("n"), 6, 5, 70});
+  const TensorId scale = b.input(f32, {6});
+  const TensorId out = b.output(f32, {dim("n"), 6, 5, 70});
+  const Index i = b.outer(dim("n"), "i");
+  const LocalId total = b.local(f32);
+  const Index k = b.axis(70, "k");
+  b.stage().yield(b.reduce(ReduceOp::sum, {k}, b.load(x, {i, b.pool().extent(0), b.pool().extent(0), k})), total);
+  const Index j = b.axis(6, "j");
+  const Index l = b.axis(5, "l");
+  const Index one = b.axis(1, "one");
+  const Index p = b.axis(70, "p");
+  const Expr value = b.load(x, {i, j, l, p}) * b.read(total) + b.load(scale, {j});
+  b.stage({j, l, one, p}).yield(value, out, {i, j, l, p});
+  b.finish_kernel();
+  const Schedule made = schedule_of(b);
+  CHECK(made.form == Schedule::Form::rows);
+  REQUIRE(made.stages.back().inner.size() == 2);
+  CHECK(b.pool().axis(made.stages.back().inner[0]).extent == Dim(6));
+  CHECK(b.pool().axis(made.stages.back().inner[1]).extent == Dim(350));
+}
+
 TEST_CASE("axes stay apart where a broadcast would need a division") {
   Builder b;
   const TensorId x = b.input(f32, {dim("n"), 784});

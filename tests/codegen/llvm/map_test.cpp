@@ -146,6 +146,11 @@ TEST_CASE("indices that are kept inside an axis run along it, rest at its ends, 
         const Expr inside = max(min(Expr(j) + number(shift), number(extent - 1)), number(0));
         b.stage().yield(b.load(x, {i, inside}), out, {i, j});
       }
+      for (const std::int64_t run : {3, 4, 8, 9, 16, 40}) {
+        const TensorId runs = b.input(dtype, {(74 + 5) / run + 1});
+        const TensorId out = b.output(dtype, {n, 75});
+        b.stage().yield(b.load(runs, {floor_div(Expr(j) + number(5), number(run))}), out, {i, j});
+      }
       b.finish_kernel();
       check_against_interpreter(b.program, {.symbols = {{0}, {1}, {5}}});
     }

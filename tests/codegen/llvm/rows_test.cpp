@@ -299,6 +299,46 @@ TEST_CASE("a reduction with inner axes keeps its lanes for each of them") {
   check_against_interpreter(b.program, {.symbols = each_size()});
 }
 
+TEST_CASE("groups of a row that lie side by side, or every so many elements") {
+  // x - the mean of its group, channels first and channels last; groups of three, seven and eight channels of eleven
+  // pixels.
+  for (const DType dtype : {f32, f64}) {
+    for (const std::int64_t channels : {3, 7, 8}) {
+      for (const bool first : {false, true}) {
+        CAPTURE(channels);
+        CAPTURE(first);
+        Builder b;
+        const Dim n = dim("n");
+        const std::int64_t all = 5 * channels;
+        const auto shape = [&](const Dim& c, const Dim& p) { return first ? Shape{n, c, p} : Shape{n, p, c}; };
+        const auto at = [&](Expr i, Expr c, Expr p) {
+          return first ? std::vector<Expr>{i, c, p} : std::vector<Expr>{i, p, c};
+        };
+        const auto number = [&](std::int64_t value) { return b.pool().extent(value); };
+        const TensorId x = b.input(dtype, shape(all, 11));
+        const TensorId out = b.output(dtype, shape(all, 11));
+        const Index i = b.outer(n, "i");
+        const LocalId sums = b.local(dtype, {5});
+        const Index g = b.axis(5, "g");
+        const Index k = b.axis(first ? channels : 11, "k");
+        const Index l = b.axis(first ? 11 : channels, "l");
+        const Expr channel = Expr(g) * number(channels) + Expr(first ? k : l);
+        const Expr sum = b.reduce(ReduceOp::sum, {k, l}, b.load(x, at(i, channel, first ? l : k)));
+        b.stage({g}).yield(sum, sums, {g});
+        const Index j = b.axis(1, "j");
+        const Index p = b.axis(first ? all : 11, "p");
+        const Index q = b.axis(first ? 11 : all, "q");
+        const Expr c = first ? p : q;
+        const Expr mean = b.read(sums, {floor_div(c, number(channels))}) / static_cast<double>(channels * 11);
+        const std::vector<Expr> here = at(i, c, first ? q : p);
+        b.stage({j, p, q}).yield(b.load(x, here) - mean, out, here);
+        b.finish_kernel();
+        check_against_interpreter(b.program, {.symbols = {{0}, {1}, {6}}});
+      }
+    }
+  }
+}
+
 TEST_CASE("two contractions in a row: the second reads the row that the first left") {
   Builder b;
   const Dim n = dim("n");

@@ -59,6 +59,20 @@ TEST_CASE("mixed-radix indices come apart: what a reshape makes dissolves again"
   CHECK(mod(flat, a.number(28)) == to_expr(a.pool, affine(a.pool, (a.j * 7 + a.k).id)));
 }
 
+TEST_CASE("of a quotient come apart what the divisor divides, and what is below a factor of it") {
+  Axes a;
+  const Expr odd = a.i * 3 + a.k;  // of any size
+  CHECK(floor_div(a.j * 10 + odd, a.number(5)) == a.j * 2 + floor_div(odd, a.number(5)));
+  CHECK(mod(a.j * 10 + odd + 5, a.number(5)) == mod(odd, a.number(5)));
+
+  const Expr digits = a.i * 7 + a.k;  // k is below 7
+  CHECK(floor_div(digits, a.number(21)) == floor_div(a.i, a.number(3)));
+  CHECK(mod(digits, a.number(21)) == mod(a.i, a.number(3)) * 7 + a.k);
+  CHECK(floor_div(digits, a.number(20)) != floor_div(a.i, a.number(3)));
+  const Expr carries = a.i * 7 + a.k + 1;
+  CHECK(floor_div(carries, a.number(21)) != floor_div(a.i, a.number(3)));
+}
+
 TEST_CASE("division by a symbolic extent comes apart too") {
   Axes a;
   const Expr extent = a.pool.extent(a.n);
