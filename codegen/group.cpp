@@ -70,8 +70,15 @@ class Grouper {
       }
       if (boundary.empty()) boundary = refusal;
     }
-    group_of_[number(id)] = groups_.size();
-    groups_.push_back({{id}, shape(id), std::move(boundary)});
+    groups_.push_back({{}, shape(id), std::move(boundary)});
+    inputs_.emplace_back();
+    add(id, groups_.size() - 1);
+  }
+
+  void add(TensorId id, std::size_t g) {
+    groups_[g].members.push_back(id);
+    group_of_[number(id)] = g;
+    for (const loop::Load& load : loads(id)) inputs_[g].push_back(load.tensor);
   }
 
   /// How many leading axes a consumer shares with a group: loads its members at its own index there.
@@ -116,8 +123,7 @@ class Grouper {
       return fmt::format("'{}' is computed in register tiles", name);
     }
     group.outer.resize(shared);
-    group.members.push_back(id);
-    group_of_[number(id)] = g;
+    add(id, g);
     return {};
   }
 
@@ -136,16 +142,14 @@ class Grouper {
     if (is_scatter(groups_[from].members.front()) || is_scatter(groups_[into].members.front())) return false;
     if (is_tiled(from)) return false;
     if (is_tiled(into) && !only_maps(from)) return false;
-    for (std::size_t third = 0; third < groups_.size(); ++third) {
-      if (third == from || third == into || groups_[third].members.empty()) continue;
-      if ((depends(third, from) && depends(into, third)) || (depends(third, into) && depends(from, third)))
-        return false;
-    }
+    if (depends_through_others(from, into) || depends_through_others(into, from)) return false;
     for (const TensorId member : groups_[from].members) group_of_[number(member)] = into;
     auto& members = groups_[into].members;
     members.insert(members.end(), groups_[from].members.begin(), groups_[from].members.end());
     std::sort(members.begin(), members.end());
     groups_[from].members.clear();
+    inputs_[into].insert(inputs_[into].end(), inputs_[from].begin(), inputs_[from].end());
+    inputs_[from].clear();
     return true;
   }
 
@@ -162,28 +166,32 @@ class Grouper {
   }
 
   /// Whether some member of `g` needs, directly or through others, a member of `on`.
-  bool depends(std::size_t g, std::size_t on) const {
-    return g != on && reaches(g, on, [&](std::size_t next) { return producers_of(next); });
+  bool depends(std::size_t g, std::size_t on) const { return g != on && reaches_group({g}, on); }
+
+  /// The same through a third group.
+  bool depends_through_others(std::size_t g, std::size_t on) const {
+    std::vector<std::size_t> others = producers_of(g);
+    std::erase(others, on);
+    return reaches_group(std::move(others), on);
   }
 
-  std::set<std::size_t> producers_of(std::size_t g) const {
-    std::set<std::size_t> producers;
-    for (const TensorId member : groups_[g].members) {
-      for (const loop::Load& load : loads(member)) {
-        if (const auto producer = group_of(load.tensor); producer && *producer != g) producers.insert(*producer);
-      }
+  bool reaches_group(std::vector<std::size_t> from, std::size_t on) const {
+    return reaches(std::move(from), on, groups_.size(), [&](std::size_t next) { return producers_of(next); });
+  }
+
+  /// The other groups that `g` reads from, some perhaps several times.
+  std::vector<std::size_t> producers_of(std::size_t g) const {
+    std::vector<std::size_t> producers;
+    for (const TensorId input : inputs_[g]) {
+      if (const auto producer = group_of(input); producer && *producer != g) producers.push_back(*producer);
     }
     return producers;
   }
 
   /// Tensors in memory that a group reads, scalars aside.
-  std::set<TensorId> reads(std::size_t g) const {
-    std::set<TensorId> tensors;
-    for (const TensorId member : groups_[g].members) {
-      for (const loop::Load& load : loads(member)) {
-        if (group_of(load.tensor) != g && !load.indices.empty()) tensors.insert(load.tensor);
-      }
-    }
+  std::vector<TensorId> reads(std::size_t g) const {
+    std::vector<TensorId> tensors = inputs_[g];
+    std::erase_if(tensors, [&](TensorId input) { return group_of(input) == g || shape(input).empty(); });
     return tensors;
   }
 
@@ -204,14 +212,15 @@ class Grouper {
 
   bool worth_merging(std::size_t a, std::size_t b) const {
     if (groups_[a].outer.empty() && only_maps(a) && only_maps(b)) return true;
-    const std::set<TensorId> left = reads(a);
-    const std::set<TensorId> right = reads(b);
-    return std::any_of(left.begin(), left.end(), [&](TensorId id) { return right.contains(id); });
+    const std::vector<TensorId> left = reads(a);
+    const std::vector<TensorId> right = reads(b);
+    return std::find_first_of(left.begin(), left.end(), right.begin(), right.end()) != left.end();
   }
 
   const Lowered& lowered_;
   std::vector<std::vector<loop::Load>> loads_;  // by TensorId
   std::vector<Group> groups_;
+  std::vector<std::vector<TensorId>> inputs_;  // by group: what its members load
   std::vector<std::optional<std::size_t>> group_of_;
 };
 

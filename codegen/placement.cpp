@@ -168,7 +168,8 @@ class Placer {
 
   /// Whether group `g` must run after group `on`.
   bool needs(std::size_t g, std::size_t on) const {
-    return reaches(g, on, [&](std::size_t next) -> const std::set<std::size_t>& { return before_[next]; });
+    return reaches({g}, on, groups_.size(),
+                   [&](std::size_t next) -> const std::set<std::size_t>& { return before_[next]; });
   }
 
   void sort() {
