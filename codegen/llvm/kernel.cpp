@@ -125,26 +125,32 @@ llvm::Instruction* KernelEmitter::annotate(llvm::Instruction* instruction, ExprI
   return instruction;
 }
 
+/// The place in the frame of what it `holds`.
+llvm::Value* KernelEmitter::slot(const FrameSlot& holds) {
+  auto at = std::find(frame_.begin(), frame_.end(), holds);
+  if (at == frame_.end()) at = frame_.insert(frame_.end(), holds);
+  const auto index = static_cast<unsigned>(at - frame_.begin());
+  return b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), function->getArg(0), index);
+}
+
 llvm::Value* KernelEmitter::symbol(std::size_t index) {
-  llvm::Value* slot = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), function->getArg(0), module.symbol_slot(index));
-  llvm::LoadInst* loaded = b.CreateLoad(b.getInt64Ty(), slot, std::string(name_of(module.program.symbols[index])));
+  llvm::LoadInst* loaded = b.CreateLoad(b.getInt64Ty(), slot({FrameSlot::Kind::symbol, index}),
+                                        std::string(name_of(module.program.symbols[index])));
   loaded->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(module.context, {}));
   return loaded;
 }
 
 llvm::Value* KernelEmitter::alone() {
-  return in_entry([&] {
-    llvm::Value* slot = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), function->getArg(0), module.alone_slot());
-    return b.CreateIsNotNull(b.CreateLoad(b.getInt64Ty(), slot, "alone"));
-  });
+  return in_entry(
+      [&] { return b.CreateIsNotNull(b.CreateLoad(b.getInt64Ty(), slot({FrameSlot::Kind::alone}), "alone")); });
 }
 
 llvm::Value* KernelEmitter::tensor(TensorId id) {
   auto [at, fresh] = tensors_.emplace(id, nullptr);
   if (fresh) {
     at->second = in_entry([&] {
-      llvm::Value* slot = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), function->getArg(0), module.tensor_slot(id));
-      llvm::LoadInst* loaded = b.CreateLoad(module.pointer_type(), slot, module.program.tensor(id).name);
+      const FrameSlot holds{FrameSlot::Kind::tensor, static_cast<std::size_t>(id)};
+      llvm::LoadInst* loaded = b.CreateLoad(module.pointer_type(), slot(holds), module.program.tensor(id).name);
       loaded->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(module.context, {}));
       return loaded;
     });

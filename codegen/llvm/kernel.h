@@ -214,6 +214,8 @@ class KernelEmitter : public FunctionEmitter {
   }
 
   llvm::Value* tensor(loop::TensorId id);
+  /// What the frame that this kernel is called with has to hold.
+  std::span<const FrameSlot> frame() const { return frame_; }
 
  protected:
   llvm::Value* symbol(std::size_t index) override;
@@ -294,6 +296,7 @@ class KernelEmitter : public FunctionEmitter {
     return value(id);
   }
 
+  llvm::Value* slot(const FrameSlot& holds);
   void report(llvm::Value* check, llvm::Value* index, llvm::Value* detail);
   Place place(loop::ExprId access);
   llvm::Value* first_element(loop::ExprId access, const loop::Affine& flat);
@@ -387,6 +390,7 @@ class KernelEmitter : public FunctionEmitter {
   int interrupted_rows_ = 0;    // of tiles; parts of their sums
   std::vector<Interruption> interruptions_;
   llvm::Value* scratch_row_ = nullptr;
+  std::vector<FrameSlot> frame_;
   std::unordered_map<loop::TensorId, llvm::Value*> tensors_;
   std::unordered_map<loop::TensorId, std::pair<llvm::MDNode*, llvm::MDNode*>> buffers_;  // alias scope, noalias
   std::vector<loop::TensorId> streamed_;
@@ -412,6 +416,10 @@ void for_each_run(KernelEmitter& kernel, const Schedule& schedule, llvm::functio
 llvm::Value* item_count(FunctionEmitter& function, const Schedule& schedule, const loop::Pool& pool,
                         llvm::Value* alone);
 /// A kernel of one item: copies the base and adds every point.
-llvm::Function* emit_scatter(ModuleEmitter& module, const loop::ScatterKernel& scatter, const std::string& name);
+struct EmittedKernel {
+  llvm::Function* function;
+  std::vector<FrameSlot> frame;
+};
+EmittedKernel emit_scatter(ModuleEmitter& module, const loop::ScatterKernel& scatter, const std::string& name);
 
 }  // namespace lathe::emit

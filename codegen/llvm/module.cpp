@@ -69,6 +69,11 @@ llvm::Function* ModuleEmitter::make_kernel(const std::string& name) const {
   return function;
 }
 
+llvm::Function* ModuleEmitter::declare_kernel(const std::string& name) const {
+  llvm::Function* declared = module.getFunction(name);
+  return declared ? declared : make_kernel(name);
+}
+
 // Not memcpy, so that no code needs a library.
 llvm::Function* ModuleEmitter::emit_copy() const {
   constexpr unsigned block = 64;

@@ -12,9 +12,21 @@
 
 namespace lathe::emit {
 
-/// What the functions of one module share. A kernel gets one pointer to a frame: 64-bit slots that hold the address of
-/// every tensor in memory, then the symbols' values, the address of the run's Failure, and whether one thread does it
-/// all.
+/// What a slot of a kernel's frame holds.
+struct FrameSlot {
+  enum class Kind {
+    tensor,   // the address of the tensor of that number
+    symbol,   // the value of the program's symbol of that number
+    failure,  // the address of the run's Failure
+    alone,    // whether one thread does it all
+  };
+  Kind kind;
+  std::size_t number = 0;
+  bool operator==(const FrameSlot&) const = default;
+};
+
+/// What the functions of one module share. A kernel gets one pointer to a frame of its own: 64-bit slots for what it
+/// needs, in the order in which it asks, so that kernels that do the same to other tensors are the same code.
 struct ModuleEmitter {
   /// `standalone`: for code that has nothing but what it is called with: all constants are in it, it hands nothing to
   /// the host, and takes no time.
@@ -29,11 +41,6 @@ struct ModuleEmitter {
   /// void (to, from, bytes): of memory that is the same or apart.
   llvm::Function* copy();
 
-  unsigned tensor_slot(loop::TensorId id) const { return static_cast<unsigned>(id); }
-  unsigned symbol_slot(std::size_t index) const { return static_cast<unsigned>(program.tensors.size() + index); }
-  unsigned failure_slot() const { return symbol_slot(program.symbols.size()); }
-  unsigned alone_slot() const { return failure_slot() + 1; }
-  unsigned frame_slots() const { return alone_slot() + 1; }
   std::size_t symbol_index(SymbolId symbol) const;
 
   /// The type of values; i1 for bool.
@@ -47,6 +54,8 @@ struct ModuleEmitter {
                                 bool visible = false) const;
   /// void (frame, begin, end)
   llvm::Function* make_kernel(const std::string& name) const;
+  /// A kernel of another module, to call from here.
+  llvm::Function* declare_kernel(const std::string& name) const;
 
  private:
   llvm::Function* emit_copy() const;

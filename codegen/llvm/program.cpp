@@ -7,6 +7,7 @@
 
 #include <lathe/codegen/abi.h>
 #include <lathe/codegen/llvm/kernel.h>
+#include <lathe/codegen/llvm/unique.h>
 #include <lathe/graph/error.h>
 
 namespace lathe::emit {
@@ -43,12 +44,13 @@ class ProgramEmitter : public FunctionEmitter {
     function->getArg(0)->setName("arguments");
     symbols_ = field(offsetof(abi::Arguments, symbols), "symbols");
     parallel_for_ = field(offsetof(abi::Arguments, parallel_for), "parallel_for");
-    frame_ = stack_array(b.getInt64Ty(), module.frame_slots(), "frame");
+    frame_ = stack_array(b.getInt64Ty(), 1, "frame");
     failure_ = stack_array(b.getInt8Ty(), sizeof(abi::Failure), "failure");
   }
 
   void emit() {
-    fill_frame();
+    find_addresses();
+    forget_failures();
     for (std::size_t i = 0; i < module.program.steps.size(); ++i) {
       const Step& step = module.program.steps[i];
       note_ticks(i);
@@ -57,6 +59,7 @@ class ProgramEmitter : public FunctionEmitter {
     }
     note_ticks(module.program.steps.size());
     b.CreateRet(b.getInt32(0));
+    frame_->setOperand(0, b.getInt64(largest_frame_));
   }
 
  private:
@@ -103,19 +106,32 @@ class ProgramEmitter : public FunctionEmitter {
     return nullptr;
   }
 
-  void fill_frame() {
-    const auto slot = [&](unsigned index) { return b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), frame_, index); };
+  void find_addresses() {
     for (std::size_t i = 0; i < module.program.tensors.size(); ++i) {
       const auto id = static_cast<TensorId>(i);
-      llvm::Value* at = address(id, module.program.tensor(id));
-      addresses_.push_back(at);
-      if (at) b.CreateStore(at, slot(module.tensor_slot(id)));
+      addresses_.push_back(address(id, module.program.tensor(id)));
     }
-    for (std::size_t i = 0; i < module.program.symbols.size(); ++i) {
-      b.CreateStore(dim(Dim(module.program.symbols[i])), slot(module.symbol_slot(i)));
+  }
+
+  llvm::Value* held(const FrameSlot& slot) {
+    switch (slot.kind) {
+      case FrameSlot::Kind::tensor: return addresses_.at(slot.number);
+      case FrameSlot::Kind::symbol: return dim(Dim(module.program.symbols[slot.number]));
+      case FrameSlot::Kind::failure: return failure_;
+      case FrameSlot::Kind::alone: break;
     }
-    b.CreateStore(failure_, slot(module.failure_slot()));
-    b.CreateStore(b.CreateZExt(b.CreateIsNull(parallel_for_), b.getInt64Ty()), slot(module.alone_slot()));
+    return b.CreateZExt(b.CreateIsNull(parallel_for_), b.getInt64Ty());
+  }
+
+  /// One after the other, all kernels use the same memory.
+  void fill_frame(std::span<const FrameSlot> slots) {
+    largest_frame_ = std::max(largest_frame_, slots.size());
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      b.CreateStore(held(slots[i]), b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), frame_, i));
+    }
+  }
+
+  void forget_failures() {
     b.CreateStore(number(abi::no_check), failure_);
     b.CreateStore(number(abi::no_check), failure_field(offsetof(abi::Failure, index)));
     b.CreateStore(number(0), failure_field(offsetof(abi::Failure, detail)));
@@ -151,8 +167,7 @@ class ProgramEmitter : public FunctionEmitter {
 
   /// A kernel of any module, for the entry point to call.
   llvm::Function* callee(llvm::Function* kernel) {
-    if (kernel->getParent() == &module.module) return kernel;
-    return module.make_kernel(kernel->getName().str());
+    return kernel->getParent() == &module.module ? kernel : module.declare_kernel(kernel->getName().str());
   }
 
   void perform(const Kernel& kernel, std::size_t index) {
@@ -168,7 +183,8 @@ class ProgramEmitter : public FunctionEmitter {
       emit_panels(emitter, schedule);
     }
     emitter.finish();
-    call(callee(chunk), schedule);
+    fill_frame(emitter.frame());
+    call(callee(kernels_.only(chunk)), schedule);
   }
 
   /// How many items go into a chunk depends on shapes alone, never on the number of threads.
@@ -212,8 +228,9 @@ class ProgramEmitter : public FunctionEmitter {
   }
 
   void perform(const ScatterKernel& scatter, std::size_t number_) {
-    llvm::Function* kernel = emit_scatter(smallest_module(), scatter, step_name("scatter", number_));
-    b.CreateCall(callee(kernel), {frame_, number(0), number(1)});
+    const EmittedKernel kernel = emit_scatter(smallest_module(), scatter, step_name("scatter", number_));
+    fill_frame(kernel.frame);
+    b.CreateCall(callee(kernels_.only(kernel.function)), {frame_, number(0), number(1)});
   }
 
   void perform(const HostStep& step, std::size_t number_) {
@@ -254,7 +271,9 @@ class ProgramEmitter : public FunctionEmitter {
   llvm::Value* symbols_;
   llvm::Value* parallel_for_;
   llvm::AllocaInst* frame_;
+  std::size_t largest_frame_ = 1;
   llvm::AllocaInst* failure_;
+  UniqueFunctions kernels_;
   std::vector<llvm::Value*> addresses_;
 };
 

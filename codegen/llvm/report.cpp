@@ -10,8 +10,7 @@ namespace lathe::emit {
 /// is never made, every register of a hot loop would have to be saved.
 void KernelEmitter::report(llvm::Value* check, llvm::Value* index, llvm::Value* detail) {
   const auto block = [&](const char* name) { return llvm::BasicBlock::Create(module.context, name, function); };
-  llvm::Value* slot = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), function->getArg(0), module.failure_slot());
-  llvm::Value* failure = b.CreateLoad(module.pointer_type(), slot);
+  llvm::Value* failure = b.CreateLoad(module.pointer_type(), slot({FrameSlot::Kind::failure}));
   const auto field = [&](std::size_t offset, const char* name) {
     return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), failure, offset, name);
   };

@@ -5,7 +5,7 @@ namespace lathe::emit {
 
 using namespace loop;  // the expression vocabulary is used throughout
 
-llvm::Function* emit_scatter(ModuleEmitter& module, const ScatterKernel& scatter, const std::string& name) {
+EmittedKernel emit_scatter(ModuleEmitter& module, const ScatterKernel& scatter, const std::string& name) {
   llvm::Function* function = module.make_kernel(name);
   Pool& pool = *module.program.pool;
   const ProgramTensor& out = module.program.tensor(scatter.out);
@@ -33,7 +33,7 @@ llvm::Function* emit_scatter(ModuleEmitter& module, const ScatterKernel& scatter
     k.nest(axes, [&] { k.evaluate({&stage, 1}); });
   }
   k.finish_with_return();
-  return function;
+  return {function, {k.frame().begin(), k.frame().end()}};
 }
 
 }  // namespace lathe::emit

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <thread>
 
+#include <lathe/codegen/loop/math.h>
 #include <lathe/graph/error.h>
 
 #include "llvm/harness.h"
@@ -65,6 +66,46 @@ TEST_CASE("a dump holds the kernels, the module before and after optimisation, a
   std::ifstream module(folder / "program" / "module.ll");
   const std::string text{std::istreambuf_iterator<char>(module), {}};
   CHECK(text.find("define i32 @lathe_program") != std::string::npos);
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("kernels that do the same to other tensors are one function, whatever differs makes another") {
+  // Each way four times: out = f(in), in f32 or f64; with a constant, with polynomials; in place or not. How many
+  // elements there are is read from the frame.
+  Builder b;
+  const std::vector<std::function<loop::Expr(loop::Expr)>> functions = {
+      [](loop::Expr x) { return x * 2.0; },
+      [](loop::Expr x) { return x * 3.0; },
+      [](loop::Expr x) { return loop::sin(x) + loop::erf(x); },
+      [](loop::Expr x) { return loop::cos(x) + loop::erf(x); },
+  };
+  int ways = 0;
+  for (const DType dtype : {f32, f64}) {
+    for (const auto& function : functions) {
+      for (const bool in_place : {false, true}) {
+        ++ways;
+        for (const char* size : {"n", "m", "n", "m"}) {
+          const loop::TensorId in = in_place ? b.variable(dtype, {dim(size)}) : b.input(dtype, {dim(size)});
+          const loop::TensorId out = in_place ? in : b.output(dtype, {dim(size)});
+          const Index i = b.outer(dim(size), "i");
+          b.stage().yield(function(b.load(in, {i})), out, {i});
+          b.finish_kernel();
+        }
+      }
+    }
+  }
+  check_against_interpreter(b.program, {.symbols = {{0, 5}, {40, 3}, {33, 64}}, .portable = false});
+
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / "lathe_unique_test";
+  for (const int threads : {1, 3}) {
+    std::filesystem::remove_all(folder);
+    compile(b.program, {.threads = threads, .dump = folder});
+    std::ifstream module(folder / "module.ll");
+    const std::string text{std::istreambuf_iterator<char>(module), {}};
+    int kernels = 0;
+    for (std::size_t at = 0; (at = text.find("define hidden void @kernel", at)) != std::string::npos; ++at) ++kernels;
+    CHECK(kernels == ways);
+  }
   std::filesystem::remove_all(folder);
 }
 
