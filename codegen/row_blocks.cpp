@@ -85,11 +85,12 @@ std::optional<AxisId> turned_axis(Accesses& accesses, const Stage& stage, ExprId
   if (accesses.facts(load).reads_stored || accesses.pool().dtype(load) == boolean) return std::nullopt;
   const std::optional<Dim> apart = accesses.step(load, row);
   if (!apart || *apart == Dim(0) || *apart == Dim(1)) return std::nullopt;
-  for (const AxisId axis : points_of(accesses.pool(), stage)) {
-    const auto count = accesses.pool().axis(axis).extent.as_constant();
-    if (count && *count <= lanes && accesses.step(load, axis) == Dim(1)) return axis;
-  }
-  return std::nullopt;
+  // Squares are turned before the stage begins: of one axis, then.
+  std::vector<AxisId> axes = points_of(accesses.pool(), stage);
+  std::erase_if(axes, [&](AxisId axis) { return !accesses.varies(load, axis); });
+  if (axes.size() != 1 || accesses.step(load, axes.front()) != Dim(1)) return std::nullopt;
+  const auto count = accesses.pool().axis(axes.front()).extent.as_constant();
+  return count && *count <= lanes ? std::optional(axes.front()) : std::nullopt;
 }
 
 ExprId operand_along(Accesses& accesses, const Reduce& reduce, AxisId row) {

@@ -211,7 +211,12 @@ llvm::Value* KernelEmitter::load(ExprId access) {
   const LocalRow* row = local ? &rows_.at(local->local) : nullptr;
   const bool in_row = !row || (!row->axis && row->step == 1);
   const bool slide = computed && in_row && slides(flat, most_step);
-  llvm::Value* loaded = slide ? load_sliding(access) : load_from(place(access), access);
+  const auto simply = [&] {
+    Place at = place(access);
+    if (!varies(access)) at = {at.pointer, at.dtype, false, nullptr};  // a row's lanes may all be the same
+    return load_from(at, access);
+  };
+  llvm::Value* loaded = slide ? load_sliding(access) : simply();
   return pool().dtype(access) == boolean ? b.CreateIsNotNull(loaded) : loaded;
 }
 
