@@ -42,6 +42,7 @@ struct KernelEmitter::Evaluate {
     return k.arithmetic_.binary(e.op, type_of(e.a), in(e.a), second, index);
   }
   llvm::Value* operator()(const Select& e) const {
+    if (k.is_piecewise(id)) return k.select_piece(e);
     llvm::Value* otherwise = in(e.b);
     if (e.lazy && !k.in_entry_) return k.select_lazily(e, otherwise, [&] { return in(e.a); });
     llvm::Value* then = in(e.a);
@@ -97,6 +98,60 @@ llvm::Value* KernelEmitter::compute(ExprId id) {
   if (const auto linear = accesses_.linear(id)) return sum(*linear);
   const ExprNode& node = pool().node(id);
   return std::visit(Evaluate{*this, id, pool().dtype(id), varies(id)}, node);
+}
+
+/// Whether a Select on indices takes what is loaded in a run of columns, and something else around that.
+bool KernelEmitter::is_piecewise(ExprId id) {
+  const auto* choice = std::get_if<Select>(&pool().node(id));
+  if (!choice || choice->lazy || !in_pieces_ || in_entry_ || !space_.column || space_.mask) return false;
+  const auto loads = [&](ExprId arm) { return std::holds_alternative<Load>(pool().node(arm)); };
+  if (!varies(choice->condition) || !(loads(choice->a) || loads(choice->b))) return false;
+  // A run: where comparisons with what grows, or falls, along the columns hold all at once.
+  std::vector<ExprId> parts = {choice->condition};
+  while (!parts.empty()) {
+    const auto* part = std::get_if<Binary>(&pool().node(parts.back()));
+    parts.pop_back();
+    if (!part) return false;
+    if (part->op == BinaryOp::bit_and) {
+      parts.insert(parts.end(), {part->a, part->b});
+      continue;
+    }
+    const bool compares =
+        part->op == BinaryOp::lt || part->op == BinaryOp::le || part->op == BinaryOp::gt || part->op == BinaryOp::ge;
+    if (!compares || pool().dtype(part->a) != i64 || varies(part->b)) return false;
+    const std::optional<Affine> left = accesses_.linear(part->a);
+    const bool is_axis = std::holds_alternative<AxisIndex>(pool().node(part->a));
+    if (!is_axis && !left) return false;
+    for (const auto& [atom, coefficient] : left ? left->terms : decltype(left->terms){}) {
+      if (varies(atom) && !std::holds_alternative<AxisIndex>(pool().node(atom))) return false;
+    }
+  }
+  return true;
+}
+
+/// Most vectors lie within one piece: then only that is computed.
+llvm::Value* KernelEmitter::select_piece(const Select& e) {
+  llvm::Value* first = at_lane(0, e.condition);
+  llvm::Value* last = at_lane(space_.width - 1, e.condition);
+  llvm::Value* inside = b.CreateAnd(first, last);
+  // Of several comparisons at once some lane between the ends may fulfil all.
+  const auto* both = std::get_if<Binary>(&pool().node(e.condition));
+  llvm::Value* outside =
+      both->op == BinaryOp::bit_and ? static_cast<llvm::Value*>(b.getFalse()) : b.CreateNot(b.CreateOr(first, last));
+  llvm::Value* nothing = llvm::PoisonValue::get(
+      llvm::FixedVectorType::get(module.type(pool().dtype(e.a)), static_cast<unsigned>(space_.width)));
+  const Carried other = when(outside, nothing, [&] { return Carried{vector(e.b)}; });
+  const Carried piece = when(inside, other, [&] { return Carried{vector(e.a)}; });
+  return when(b.CreateNot(b.CreateOr(inside, outside)), piece,
+              [&] {
+                in_pieces_ = false;
+                llvm::Value* otherwise = vector(e.b);
+                llvm::Value* then = vector(e.a);
+                llvm::Value* made = b.CreateSelect(value(e.condition), then, otherwise);
+                in_pieces_ = true;
+                return Carried{made};
+              })
+      .front();
 }
 
 /// Computes what lanes select in code of its own, which is passed by where none does.

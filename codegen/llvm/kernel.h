@@ -282,6 +282,9 @@ class KernelEmitter : public FunctionEmitter {
   void forget_stored();
   bool is_fixed(loop::ExprId id);
   llvm::Value* compute(loop::ExprId id);
+  bool is_piecewise(loop::ExprId id);
+  llvm::Value* select_piece(const loop::Select& e);
+  llvm::Value* at_lane(int lane, loop::ExprId id);
   llvm::Value* select_lazily(const loop::Select& e, llvm::Value* otherwise, llvm::function_ref<llvm::Value*()> then);
   llvm::Value* splat(llvm::Value* scalar);
   llvm::Value* sum(const loop::Affine& affine);
@@ -402,7 +405,8 @@ class KernelEmitter : public FunctionEmitter {
   int row_ = 0;  // the current point
   int column_ = 0;
   bool in_entry_ = false;
-  bool tests_ = true;  // whether Checks report what fails them
+  bool in_pieces_ = true;  // whether vectors that lie in one piece of a concatenation take that alone
+  bool tests_ = true;      // whether Checks report what fails them
 };
 
 /// Emits the body of a kernel's function as its schedule says.

@@ -146,10 +146,27 @@ bool KernelEmitter::slides(const Affine& sum, std::int64_t most) {
   return true;
 }
 
+/// What a value that takes no more than indices is in one lane of the current vector.
+llvm::Value* KernelEmitter::at_lane(int lane, ExprId id) {
+  const AxisId column = *space_.column;
+  const int row = row_;
+  llvm::Value* index = b.CreateNSWAdd(bound(column), number(std::int64_t{column_} * space_.width + lane));
+  Space one = space_;
+  one.column.reset();
+  one.width = one.vectors = 1;
+  one.mask = nullptr;
+  llvm::Value* made = nullptr;
+  elsewhere(one, [&] {
+    row_ = row;
+    bind(column, index);
+    made = value(id);
+  });
+  return made;
+}
+
 /// A load whose index slides: the lanes of most vectors of it lie side by side, or a few elements apart, or all in one
 /// place, or in two.
 llvm::Value* KernelEmitter::load_sliding(ExprId access) {
-  const AxisId column = *space_.column;
   const int width = space_.width;
   const DType dtype = pool().dtype(access);
   llvm::Type* element = module.memory_type(dtype);
@@ -165,23 +182,8 @@ llvm::Value* KernelEmitter::load_sliding(ExprId access) {
     index = atom;
     apart = static_cast<int>(*step.as_constant());
   }
-  const int row = row_;
-  llvm::Value* first_lane = b.CreateNSWAdd(bound(column), number(std::int64_t{column_} * width));
-  Space one = space_;
-  one.column.reset();
-  one.width = one.vectors = 1;
-  one.mask = nullptr;
-  const auto index_at = [&](int lane) {
-    llvm::Value* made = nullptr;
-    elsewhere(one, [&] {
-      row_ = row;
-      bind(column, b.CreateNSWAdd(first_lane, number(lane)));
-      made = value(index);
-    });
-    return made;
-  };
-  llvm::Value* first = index_at(0);
-  llvm::Value* distance = b.CreateNSWSub(index_at(width - 1), first);
+  llvm::Value* first = at_lane(0, index);
+  llvm::Value* distance = b.CreateNSWSub(at_lane(width - 1, index), first);
   llvm::Value* runs = b.CreateICmpEQ(distance, number(width - 1));
   llvm::Value* rests = b.CreateICmpEQ(distance, number(0));
   llvm::Value* pointer = b.CreateInBoundsGEP(element, start, b.CreateNSWMul(first, number(apart)));

@@ -43,7 +43,7 @@ std::vector<ExprId> KernelEmitter::vector_parts(const Stage& stage) {
     // needed.
     const bool opaque = std::holds_alternative<Load>(node) || std::holds_alternative<Local>(node) ||
                         std::holds_alternative<Check>(node) || pool().dtype(*id) == i64 || find_packed(*id) ||
-                        known(key(*id, Form::value));
+                        is_piecewise(*id) || known(key(*id, Form::value));
     if (opaque || !needed.contains(*id)) continue;
     const auto* choice = std::get_if<Select>(&node);
     const std::vector<ExprId> operands =

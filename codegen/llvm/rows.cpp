@@ -177,7 +177,7 @@ class RowEmitter {
         k_.set_scratch_row(offset);
         std::size_t first = 0;
         if (schedule_.ahead) {
-          llvm::Value* made = k_.b.CreateLoad(ahead_.result->getAllocatedType(), ahead_.result);
+          llvm::Value* made = k_.b.CreateLoad(k_.module.type(k_.pool().dtype(ahead_.reduction)), ahead_.result);
           at_points(stages[first++], [&](const Stage& stage) { k_.deliver(stage, made); });
           k_.bind(schedule_.ahead->row, k_.smaller(k_.b.CreateNSWAdd(row, k_.number(1)), last_row_));
         }

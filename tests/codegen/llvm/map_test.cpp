@@ -157,6 +157,35 @@ TEST_CASE("indices that are kept inside an axis run along it, rest at its ends, 
   }
 }
 
+TEST_CASE("pieces of a row: whole vectors within one, and vectors that several meet in") {
+  for (const DType dtype : {boolean, u8, f32, f64}) {
+    Builder b;
+    const Dim n = dim("n");
+    const Index i = b.outer(n, "i");
+    const Index j = b.outer(100, "j");
+    const TensorId x = b.input(dtype, {n, 100});
+    const TensorId y = b.input(dtype, {n, 100});
+    const Expr here = b.load(x, {i, j});
+    const Expr there = b.load(y, {i, j});
+    const Expr none = b.pool().constant(dtype, 0);
+    for (const std::int64_t end : {0, 1, 16, 21, 100, 120}) {
+      const TensorId before = b.output(dtype, {n, 100});
+      const TensorId after = b.output(dtype, {n, 100});
+      const TensorId falling = b.output(dtype, {n, 100});
+      const TensorId narrow = b.output(dtype, {n, 100});
+      const Expr limit = b.pool().extent(end);
+      const Expr from_end = b.pool().extent(99) - j;
+      b.stage()
+          .yield(select(Expr(j) < limit, here, there), before, {i, j})
+          .yield(select(Expr(j) >= limit, here, none), after, {i, j})
+          .yield(select(from_end < limit, none, there), falling, {i, j})
+          .yield(select((Expr(j) >= limit) & (Expr(j) < limit + b.pool().extent(5)), here, there), narrow, {i, j});
+    }
+    b.finish_kernel();
+    check_against_interpreter(b.program, {.symbols = {{0}, {1}, {4}}});
+  }
+}
+
 TEST_CASE("a transposed store scatters") {
   Builder b;
   const Dim n = dim("n");

@@ -257,6 +257,43 @@ TEST_CASE("the first reduction of the next row joins the longest loop of this on
   }
 }
 
+TEST_CASE("a sum of what is the same everywhere, and for all points of a row") {
+  for (const std::int64_t points : {3, 40}) {
+    Builder b;
+    const Dim n = dim("n");
+    const TensorId x = b.input(f32, {n, points});
+    const TensorId out = b.output(f32, {n, points});
+    const Index i = b.outer(n, "i");
+    const LocalId counts = b.local(f32, {points});
+    const Index j = b.axis(points, "j");
+    const Index k = b.axis(7, "k");
+    b.stage({j}).yield(b.reduce(ReduceOp::sum, {k}, b.pool().constant(f32, 1)), counts, {j});
+    const LocalId sums = b.local(f32);
+    const Index l = b.axis(points, "l");
+    b.stage().yield(b.reduce(ReduceOp::sum, {l}, b.load(x, {i, l})), sums);
+    const Index p = b.axis(points, "p");
+    b.stage({p}).yield(b.read(counts, {p}) * b.load(x, {i, p}) + b.read(sums), out, {i, p});
+    b.finish_kernel();
+    check_against_interpreter(b.program, {.symbols = each_size()});
+  }
+}
+
+TEST_CASE("the second to last of several short axes is summed") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, 5, 6});
+  const TensorId out = b.output(f32, {n, 6});
+  const Index i = b.outer(n, "i");
+  const LocalId row = b.local(f32, {6});
+  const Index j = b.axis(6, "j");
+  const Index k = b.axis(5, "k");
+  b.stage({j}).yield(b.reduce(ReduceOp::sum, {k}, b.load(x, {i, k, j})), row, {j});
+  const Index l = b.axis(6, "l");
+  b.stage({l}).yield(b.read(row, {l}) * 2.0, out, {i, l});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size()});
+}
+
 TEST_CASE("rows of several outer axes, with two inner axes") {
   Builder b;
   const Dim n = dim("n");
