@@ -44,8 +44,8 @@ Preparation choose_preparation(Accesses& accesses, const Schedule& schedule, con
   constexpr std::int64_t few = 16;
   const Pool& pool = accesses.pool();
   const DType dtype = pool.dtype(operand);
-  const std::optional<Dim> along = accesses.step(operand, *schedule.column);
-  const bool turns = std::holds_alternative<Load>(pool.node(operand)) && along != Dim(0) && along != Dim(1) &&
+  const bool loads = std::holds_alternative<Load>(pool.node(operand));
+  const bool turns = loads && !accesses.contiguous(operand, *schedule.column) &&
                      accesses.step(operand, reduce.axes.back()) == Dim(1);
   const Dim rows = rows_of(accesses, operand, schedule.row, schedule.batch);
   const bool few_rows = rows.is_constant() && rows.constant() <= few;

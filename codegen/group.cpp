@@ -132,8 +132,17 @@ class Grouper {
     const std::size_t g = *group_of(id);
     for (const std::size_t other : producers) {
       if (other == g || groups_[other].members.empty()) continue;
-      if (shared_axes(id, other) == groups_[other].outer.size()) merge(other, g);
+      if (takes_own_elements(g, other)) merge(other, g);
     }
+  }
+
+  /// Whether all that members of `g` load of group `from` is at their own outer points.
+  bool takes_own_elements(std::size_t g, std::size_t from) const {
+    return std::all_of(groups_[g].members.begin(), groups_[g].members.end(), [&](TensorId member) {
+      const bool takes = std::any_of(loads(member).begin(), loads(member).end(),
+                                     [&](const loop::Load& load) { return group_of(load.tensor) == from; });
+      return !takes || shared_axes(member, from) == groups_[from].outer.size();
+    });
   }
 
   /// Makes `from` part of `into` if both run over the same outer points and no third group stands between them.

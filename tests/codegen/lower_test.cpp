@@ -246,6 +246,21 @@ TEST_CASE("a training step never stores a weight gradient, and reads weights bef
   CHECK(kernel.stages[1].yields.size() == 3);
 }
 
+TEST_CASE("what reads one element of a loop's result at every point does not join that loop by way of others") {
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {4});
+  const Value t = tanh(x);
+  const Value y = x - reduce_max(x, {0}, true);
+  const Value a = slice(t, {Range{1, 2}}) * y;
+  const Value b = y * t;
+  test::set_outputs(g, {a, b, t});
+  Tensor feed(f32, {4});
+  std::ranges::copy(std::vector{-0.5f, 0.25f, 1.5f, -2.0f}, feed.data<float>().begin());
+  const test::Feeds feeds = {{"x", feed}};
+  const auto unfused = test::interpreted(test::program_of(g, {.fuse = false})).run(feeds).outputs;
+  CHECK(test::interpreted(test::program_of(g)).run(feeds).outputs == unfused);
+}
+
 TEST_CASE("two variables that swap need one copy, made at the end") {
   Graph g;
   const Variable a = variable(g, "a", Tensor::from<float>({2}, {1, 2}));

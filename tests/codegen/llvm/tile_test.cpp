@@ -46,6 +46,29 @@ Program double_sum(std::int64_t h, std::int64_t columns) {
 
 }  // namespace
 
+TEST_CASE("an operand with a border, of which few columns are made") {
+  // A convolution to one channel whose input has its border in the operand, as without padding made explicit.
+  Builder b;
+  const TensorId x = b.input(f32, {3, 16, 20, 3});
+  const TensorId w = b.input(f32, {3, 3, 3});
+  const TensorId out = b.output(f32, {3, 8, 10});
+  const Index n = b.outer(3, "n");
+  const Index i = b.outer(8, "i");
+  const Index j = b.outer(10, "j");
+  const Index p = b.axis(3, "p");
+  const Index q = b.axis(3, "q");
+  const Index c = b.axis(3, "c");
+  const auto number = [&](std::int64_t value) { return b.pool().extent(value); };
+  const Expr row = Expr(i) * number(2) + p;
+  const Expr column = Expr(j) * number(2) + q;
+  const Expr inside = (row < number(16)) & (column < number(20));
+  const Expr loaded = b.load(x, {n, min(row, number(15)), min(column, number(19)), c});
+  const Expr guarded = select(inside, loaded, b.pool().constant(f32, 0));
+  b.stage().yield(b.contract({p, q, c}, guarded, b.load(w, {p, q, c})), out, {n, i, j});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.portable = false});
+}
+
 TEST_CASE("a sum that reads more than the cache holds goes on where its last slice stopped") {
   for (const std::int64_t columns : {24, 130}) {
     const Program program = double_sum(400, columns);
