@@ -1,6 +1,6 @@
 // What it takes to have the classifier's programs ready, phase by phase: the training step and inference, both for
-// every size of a batch, compiled and from the cache. Each time the graph and the session are new. And what a process
-// takes up to the end of its first training step.
+// every size of a batch, compiled and from the cache, and a training step of many layers. Each time the graph and the
+// session are new. And what a process takes up to the end of its first training step.
 
 #include <spawn.h>
 #include <sys/wait.h>
@@ -31,12 +31,25 @@ struct Subject {
   Callable (*prepare)(Classifier& classifier, Session& session);
 };
 
+/// Layers that are alike have the same kernels, where they are too large for one kernel to take them all row by row.
+Callable prepare_deep(Classifier& classifier, Session& session) {
+  constexpr int layers = 16;
+  constexpr std::int64_t units = 256;
+  Value x = flatten(cast(classifier.images, f32) * (1.0 / 255));
+  for (int layer = 0; layer < layers; ++layer) x = nn::dense(x, units, {.activation = relu});
+  const Value logits = nn::dense(x, Mlp::classes);
+  const Value loss = mean(sparse_softmax_cross_entropy(classifier.labels, logits));
+  const Value train = optim::adam().minimize(loss);
+  return session.prepare({loss, train}, {classifier.images, classifier.labels});
+}
+
 const Subject subjects[] = {
     {"training step",
      [](Classifier& classifier, Session& session) {
        const Value train = classifier.train();
        return session.prepare({classifier.loss, train}, {classifier.images, classifier.labels});
      }},
+    {"training step of 16 layers", prepare_deep},
     {"inference", [](Classifier& classifier,
                      Session& session) { return session.prepare({classifier.probabilities}, {classifier.images}); }},
 };
