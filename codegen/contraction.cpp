@@ -45,8 +45,8 @@ Preparation choose_preparation(Accesses& accesses, const Schedule& schedule, con
   const Pool& pool = accesses.pool();
   const DType dtype = pool.dtype(operand);
   const bool loads = std::holds_alternative<Load>(pool.node(operand));
-  const bool turns = loads && !accesses.contiguous(operand, *schedule.column) &&
-                     accesses.step(operand, reduce.axes.back()) == Dim(1);
+  const bool turns =
+      loads && !accesses.contiguous(operand, *schedule.column) && accesses.step(operand, reduce.axes.back()) == Dim(1);
   const Dim rows = rows_of(accesses, operand, schedule.row, schedule.batch);
   const bool few_rows = rows.is_constant() && rows.constant() <= few;
   if (few_rows && turns) return Preparation::turn;

@@ -37,10 +37,11 @@ std::size_t name_length(std::string_view text) {
 /// A function's IR in which values, blocks, metadata, attributes and coefficients have the numbers of the order in
 /// which they first occur.
 std::string renumbered(std::string_view text) {
-  std::map<std::string, std::size_t, std::less<>> numbers;
+  std::map<std::pair<char, std::string_view>, std::size_t> numbers;
   std::string out;
+  out.reserve(text.size());
   const auto put_number = [&](char kind, std::string_view name) {
-    const std::size_t number = numbers.emplace(kind + std::string(name), numbers.size()).first->second;
+    const std::size_t number = numbers.emplace(std::pair(kind, name), numbers.size()).first->second;
     out += kind + std::to_string(number);
   };
   for (std::size_t at = 0; at < text.size();) {
@@ -52,15 +53,17 @@ std::string renumbered(std::string_view text) {
       at += label;
       continue;
     }
-    const std::string_view name = rest.substr(1, name_length(rest.substr(1)));
+    const char kind = rest.front();
+    const bool begins_name = kind == '%' || kind == '!' || kind == '#' || kind == '@';
+    const std::string_view name = begins_name ? rest.substr(1, name_length(rest.substr(1))) : std::string_view();
     const bool is_number = !name.empty() && std::isdigit(static_cast<unsigned char>(name.front()));
-    const bool is_local = rest.front() == '%' && !name.empty();
-    const bool is_listed = (rest.front() == '!' || rest.front() == '#') && is_number;
-    if (is_local || is_listed || (rest.front() == '@' && name.starts_with("coefficient"))) {
-      put_number(rest.front(), name);
+    const bool is_local = kind == '%' && !name.empty();
+    const bool is_listed = (kind == '!' || kind == '#') && is_number;
+    if (is_local || is_listed || (kind == '@' && name.starts_with("coefficient"))) {
+      put_number(kind, name);
       at += 1 + name.size();
     } else {
-      out += rest.front();
+      out += kind;
       ++at;
     }
   }
