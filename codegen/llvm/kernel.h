@@ -141,7 +141,7 @@ class KernelEmitter : public FunctionEmitter {
   llvm::Value* first_lanes(llvm::Value* count, int width);
   /// How many vectors of `width` elements are worth evaluating in step: several if `stages` compute for long, as what
   /// one of them waits for the others fill.
-  int vectors_in_step(std::span<const loop::Stage> stages, int width);
+  int vectors_in_step(std::span<const loop::Stage> stages, loop::AxisId column, int width);
 
   /// A range of an axis: `length` indices from `begin` on.
   struct Range {
@@ -344,7 +344,7 @@ class KernelEmitter : public FunctionEmitter {
   void store(loop::ExprId access, llvm::Value* value);
   void assign(const loop::Yield& yield, llvm::Value* value);
   void assign_points(const loop::Yield& yield, int first, const Carried& values);
-  bool streams(const loop::Yield& yield, int width) const;
+  bool streams(const loop::Yield& yield, loop::AxisId column, int width) const;
   void store_lines(const loop::Yield& yield, const Carried& pointers, const Carried& values);
   llvm::Value* goes_past_caches(loop::TensorId tensor);
   void fence();

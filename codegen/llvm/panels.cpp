@@ -97,7 +97,7 @@ class PanelEmitter {
       }
       if (schedule_.row) k_.bind(*schedule_.row, row);
       check_row();
-      const int vectors = k_.vectors_in_step(schedule_.stages, schedule_.width);
+      const int vectors = k_.vectors_in_step(schedule_.stages, *schedule_.column, schedule_.width);
       k_.cover(*schedule_.column, begin, panel_length(begin), schedule_.width, vectors, [&] {
         k_.prefetch_ahead(values_of(schedule_.stages));
         k_.evaluate(schedule_.stages);

@@ -17,7 +17,7 @@ int KernelEmitter::points_in_step(int width) const {
   return std::clamp((machine.vector_registers / registers_a_vector - held) / vectors_a_point, 1, most);
 }
 
-int KernelEmitter::vectors_in_step(std::span<const Stage> stages, int width) {
+int KernelEmitter::vectors_in_step(std::span<const Stage> stages, AxisId column, int width) {
   constexpr int long_enough = 12;
   constexpr int in_sight = 600;  // of a core: what is further ahead waits anyway, and would only be more code
   int operations = 0;
@@ -25,7 +25,7 @@ int KernelEmitter::vectors_in_step(std::span<const Stage> stages, int width) {
   for (const Stage& stage : stages) {
     for (const Yield& yield : stage.yields) {
       operations += accesses_.operations(yield.value);
-      lines |= streams(yield, width);
+      lines |= streams(yield, column, width);
     }
   }
   if (operations < long_enough && !lines) return 1;
@@ -74,7 +74,7 @@ void KernelEmitter::assume_at(int point, ExprId id, llvm::Value* made) {
 
 /// Takes `values` to the points from number `first` on.
 void KernelEmitter::assign_points(const Yield& yield, int first, const Carried& values) {
-  const bool lines = streams(yield, space_.width);
+  const bool lines = space_.column && streams(yield, *space_.column, space_.width);
   Carried pointers;
   for (llvm::Value* value : values) {
     go_to(first++);

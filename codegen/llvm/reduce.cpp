@@ -312,7 +312,7 @@ void KernelEmitter::reduce_alone(const Guest& guest) {
 }
 
 void KernelEmitter::evaluate_along(const Stage& stage, int width) {
-  const int in_step = vectors_in_step({&stage, 1}, width);
+  const int in_step = vectors_in_step({&stage, 1}, stage.inner.front(), width);
   with_guest(stage.inner.front(), width, in_step, {}, [&](llvm::ArrayRef<llvm::Value*>) {
     evaluate({&stage, 1});
     return Carried{};
@@ -328,7 +328,7 @@ llvm::Value* KernelEmitter::along_axis(const Reduce& reduce, DType dtype, const 
   }
   const auto outer = std::span(reduce.axes).first(reduce.axes.size() - 1);
   const int width = reduce_lanes(dtype);
-  const int in_step = row ? vectors_in_step({row, 1}, width) : 1;
+  const int in_step = row ? vectors_in_step({row, 1}, row->inner.front(), width) : 1;
   const Carried filled = nest(outer, no_lanes(reduce, dtype), [&](llvm::ArrayRef<llvm::Value*> lanes) {
     return with_guest(reduce.axes.back(), width, in_step, lanes, [&](llvm::ArrayRef<llvm::Value*> inner) {
       if (row) evaluate({row, 1});

@@ -48,10 +48,10 @@ void KernelEmitter::prefetch(llvm::Value* at) {
                     {at, b.getInt32(read), b.getInt32(keep), b.getInt32(data)});
 }
 
-/// Whether vectors of `width` elements that `yield` stores are lines that may go past the caches.
-bool KernelEmitter::streams(const Yield& yield, int width) const {
+/// Whether vectors of `width` elements along `column` that `yield` stores are lines that may go past the caches.
+bool KernelEmitter::streams(const Yield& yield, AxisId column, int width) const {
   const auto* to = std::get_if<ToTensor>(&yield.destination);
-  if (!to || space_.mask || accesses_.step(accesses_.target(yield), *space_.column) != Dim(1)) return false;
+  if (!to || space_.mask || accesses_.step(accesses_.target(yield), column) != Dim(1)) return false;
   const auto element_bytes = static_cast<std::int64_t>(size_of(accesses_.program().pool->dtype(yield.value)));
   const bool known = std::find(streamed_.begin(), streamed_.end(), to->tensor) != streamed_.end();
   return known && width * element_bytes == cache_line_bytes;
