@@ -144,7 +144,7 @@ class Dissolver {
     if (uses.consumers.size() < 2) uses.chain = 0;
     const ExprId* root = lowered_.expression(id);
     const int operations = root ? cost(*lowered_.pool, *root) : 0;
-    gone_[number(id)] = dissolves(id, uses);
+    gone_[number(id)] = dissolves(id, uses, operations);
     const Dim points = domain_size(lowered_, id);
     for (const loop::Load& load : lowered_.loads(id)) {
       Uses& source = uses_[number(load.tensor)];
@@ -174,11 +174,10 @@ class Dissolver {
     }
   }
 
-  bool dissolves(TensorId id, const Uses& uses) const {
-    const ExprId* root = lowered_.expression(id);
-    if (!root || lowered_.reduction(id) || uses.pinned) return false;
+  /// `operations`: that it takes to make an element.
+  bool dissolves(TensorId id, const Uses& uses, int operations) const {
+    if (!lowered_.expression(id) || lowered_.reduction(id) || uses.pinned) return false;
     if (lowered_.has_check(id)) return !stays(id);
-    const int operations = cost(*lowered_.pool, *root);
     if (operations == 0) return true;
     if (needed_[number(id)]) return false;
     // A contraction computes what it reads along rows as it goes, so that no thread waits for another to do so, and

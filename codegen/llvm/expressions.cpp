@@ -119,10 +119,10 @@ bool KernelEmitter::is_piecewise(ExprId id) {
     const bool compares =
         part->op == BinaryOp::lt || part->op == BinaryOp::le || part->op == BinaryOp::gt || part->op == BinaryOp::ge;
     if (!compares || pool().dtype(part->a) != i64 || varies(part->b)) return false;
+    if (std::holds_alternative<AxisIndex>(pool().node(part->a))) continue;
     const std::optional<Affine> left = accesses_.linear(part->a);
-    const bool is_axis = std::holds_alternative<AxisIndex>(pool().node(part->a));
-    if (!is_axis && !left) return false;
-    for (const auto& [atom, coefficient] : left ? left->terms : decltype(left->terms){}) {
+    if (!left) return false;
+    for (const auto& [atom, coefficient] : left->terms) {
       if (varies(atom) && !std::holds_alternative<AxisIndex>(pool().node(atom))) return false;
     }
   }
