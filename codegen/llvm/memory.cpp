@@ -77,7 +77,7 @@ KernelEmitter::Place KernelEmitter::place(ExprId access) {
       continue;
     }
     if (!varies(atom)) continue;
-    llvm::Value* lanes = value(atom);
+    llvm::Value* lanes = vector(atom);  // a checked index may be one for all
     llvm::Value* term = b.CreateMul(lanes, splat(dim(coefficient)));
     varying = varying ? b.CreateAdd(varying, term) : term;
   }

@@ -283,10 +283,22 @@ class RowEmitter {
   /// there is one.
   void tiles(const Stage& stage, const Stage* map, llvm::Value* row, llvm::Value* count) {
     llvm::Value* begin = k_.number(0);
-    // Where short stages run across rows, tiles take scratch, which has a whole block of rows: one kind does for all.
-    llvm::Value* all = schedule_.across > 0 ? k_.number(schedule_.across) : count;
-    for (const Tile& tile_shape : schedule_.tiles) {
-      const int rows = tile_shape.rows;
+    llvm::Value* all = count;
+    std::vector<Tile> shapes = schedule_.tiles;
+    if (schedule_.across > 0) {
+      // Such tiles take scratch, which has a whole block of rows: one shape does for all if they fill scratch, too.
+      const bool fills_scratch = std::all_of(stage.yields.begin(), stage.yields.end(), [](const Yield& yield) {
+        return std::holds_alternative<ToLocal>(yield.destination);
+      });
+      const auto all_rows = k_.pool().axis(*schedule_.row).extent.as_constant();
+      if (fills_scratch || (all_rows && *all_rows % schedule_.across == 0)) {
+        all = k_.number(schedule_.across);
+      } else {
+        shapes.push_back({1, 1});
+      }
+    }
+    for (const Tile& shape : shapes) {
+      const int rows = shape.rows;
       llvm::Value* whole =
           k_.b.CreateNSWMul(k_.b.CreateSDiv(k_.b.CreateNSWSub(all, begin), k_.number(rows)), k_.number(rows));
       llvm::Value* end = k_.b.CreateNSWAdd(begin, whole);

@@ -109,6 +109,20 @@ TEST_CASE("transposed, strided, reversed and computed indices gather") {
   check_against_interpreter(b.program, {.symbols = each_size()});
 }
 
+TEST_CASE("a checked index that is the same for all lanes") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {1, 1});
+  const TensorId out = b.output(f32, {n});
+  const CheckId inside = b.pool().make_check({"node", "index {detail} at {index}"});
+  const Index i = b.outer(n, "i");
+  const Expr zero = b.pool().extent(0);
+  const Expr checked = b.pool().check(inside, zero >= 0.0, zero, i, zero);
+  b.stage().yield(b.load(x, {zero, checked}) * 2.0, out, {i});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size()});
+}
+
 TEST_CASE("lanes that lie a few elements apart, in either direction") {
   for (const DType dtype : {boolean, u8, i32, f32, f64}) {
     for (const std::int64_t step : {-5, -4, -3, -2, -1, 2, 3, 4, 5}) {

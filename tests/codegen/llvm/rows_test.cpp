@@ -398,6 +398,29 @@ TEST_CASE("two contractions in a row: the second reads the row that the first le
   check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
 }
 
+TEST_CASE("tiles beside stages that run across rows store no rows that are not there") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, 24});
+  const TensorId w = b.input(f32, {24, 40});
+  const TensorId product = b.output(f32, {n, 40});
+  const TensorId sums = b.output(f32, {n, 4});
+  const Index i = b.outer(n, "i");
+  const LocalId row = b.local(f32, {24});
+  const Index a = b.axis(24, "a");
+  b.stage({a}).yield(b.load(x, {i, a}) * b.load(x, {i, a}), row, {a});
+  const Index j = b.axis(40, "j");
+  const Index k = b.axis(24, "k");
+  b.stage({j}).yield(b.contract({k}, b.read(row, {k}), b.load(w, {k, j})), product, {i, j});
+  const Index part = b.axis(4, "part");
+  const Index t = b.axis(6, "t");
+  b.stage({part}).yield(b.reduce(ReduceOp::sum, {t}, b.read(row, {part * 6 + t})), sums, {i, part});
+  b.finish_kernel();
+  const Kernel& kernel = std::get<Kernel>(b.program.steps.front());
+  CHECK(schedule(b.program, kernel, machine_model(InstructionSet::avx512)).across == 16);
+  check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+}
+
 TEST_CASE("an operand to copy may be another at each point of a batch") {
   for (const bool changes : {false, true}) {
     for (const std::int64_t rows : {3, 16, 45}) {
