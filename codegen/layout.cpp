@@ -63,9 +63,10 @@ class PanelRewriter {
     shape = {Dim(shape[1].constant() / panel), shape[0], panel};
   }
 
-  /// What a variable's new value waits in is stored as the variable is.
+  /// Memory between kernels in which a variable's new value waits is stored as the variable is.
   void follow(const CommitStep& commit) {
-    if (panels_.contains(commit.variable) && !panels_.contains(commit.from)) store_in_panels(commit.from);
+    const bool is_own = program_.tensor(commit.from).role == Role::arena;
+    if (is_own && panels_.contains(commit.variable) && !panels_.contains(commit.from)) store_in_panels(commit.from);
   }
 
   std::vector<ExprId> in_panels(TensorId tensor, const std::vector<ExprId>& indices) {
@@ -116,13 +117,14 @@ class PanelRewriter {
     scatter.value = access(scatter.value);
     for (ExprId& index : scatter.target) index = access(index);
     if (panels_.contains(scatter.base) != panels_.contains(scatter.out)) {
-      scatter.base = copy_as(scatter.out, scatter.base, before);
+      // It starts from a plain copy of its base.
+      scatter.base = copy_as(scatter.out, scatter.base, "a scatter runs alone", before);
     }
     scatter.target = in_panels(scatter.out, scatter.target);
   }
 
-  /// A scatter starts from a plain copy of its base, which needs the layout of what it writes.
-  TensorId copy_as(TensorId like, TensorId from, std::vector<Step>& before) {
+  /// `from`, stored as `like` is, by a kernel that goes `before`.
+  TensorId copy_as(TensorId like, TensorId from, std::string boundary, std::vector<Step>& before) {
     ProgramTensor tensor = program_.tensor(like);
     tensor.name = program_.tensor(from).name + "/copy";
     tensor.role = Role::arena;
@@ -132,7 +134,7 @@ class PanelRewriter {
     Kernel kernel;
     kernel.name = tensor.name;
     kernel.nodes = {tensor.name};
-    kernel.boundary = "a scatter runs alone";
+    kernel.boundary = std::move(boundary);
     const ProgramTensor& stored = panels_.contains(to) ? tensor : program_.tensor(from);
     const Dim columns = stored.type.shape[0] * stored.type.shape[2];
     kernel.outer = {pool_.make_axis(stored.type.shape[1], "i"), pool_.make_axis(columns, "j")};
@@ -146,7 +148,11 @@ class PanelRewriter {
   }
 
   void rewrite(HostStep&, std::vector<Step>&) {}
-  void rewrite(CommitStep&, std::vector<Step>&) {}
+
+  void rewrite(CommitStep& commit, std::vector<Step>& before) {
+    if (panels_.contains(commit.variable) == panels_.contains(commit.from)) return;
+    commit.from = copy_as(commit.variable, commit.from, "a variable changes when nothing can fail any more", before);
+  }
 
   Program& program_;
   Pool& pool_;

@@ -18,7 +18,8 @@
 ///
 /// - Arithmetic is IEEE 754 in the operands' dtype, subnormals flushed to zero. `a * b + c` rounds twice; only Fma
 ///   rounds once. Integers wrap. There are no implicit casts: both sides of a Binary have one dtype.
-/// - max and min propagate NaN: max(a, b) = a > b or a is NaN ? a : b. Comparisons with NaN are false, != is true.
+/// - max and min propagate NaN, and flush what they choose: max(a, b) = a > b or a is NaN ? a : b. Comparisons with NaN
+///   are false, != is true.
 /// - floor_div and mod round towards minus infinity; a zero integer divisor gives 0.
 /// - Casts from float to integer truncate and saturate, NaN becomes 0; between integers they wrap; to bool they
 ///   compare with zero.

@@ -117,14 +117,23 @@ T modulo(T a, T b) {
   return subtract(a, multiply(floor_divide(a, b), b));
 }
 
+/// For what need not heed the flush mode: libm's floor, ceil and round, and a choice.
+template <class T>
+T flush(T value) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::abs(value) < std::numeric_limits<T>::min()) return std::copysign(T{0}, value);
+  }
+  return value;
+}
+
 template <class T>
 T maximum(T a, T b) {
-  return a > b || a != a ? a : b;
+  return flush(a > b || a != a ? a : b);
 }
 
 template <class T>
 T minimum(T a, T b) {
-  return a < b || a != a ? a : b;
+  return flush(a < b || a != a ? a : b);
 }
 
 /// A shift by the width or more gives 0.
@@ -138,12 +147,6 @@ template <class T>
 T shift_right(T a, T b) {
   constexpr auto width = static_cast<std::uint64_t>(8 * sizeof(T));
   return to_bits(b) < width ? from_bits<T>(to_bits(a) >> to_bits(b)) : T{};
-}
-
-/// floor, ceil and round in libm need not heed the flush mode, so their argument is flushed here.
-template <class T>
-T flush(T value) {
-  return std::abs(value) < std::numeric_limits<T>::min() ? std::copysign(T{0}, value) : value;
 }
 
 template <class To, class From>

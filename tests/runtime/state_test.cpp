@@ -1,6 +1,7 @@
 // What variables, effects and random numbers do over several runs.
 #include <atomic>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 #include <thread>
 
@@ -78,6 +79,9 @@ TEST_CASE("a large variable is row-major wherever it is seen, however it is stor
     const Value sums = sum(w.value, {1});
     const Value turned = transpose(w.value);
     const Value add_to_rows = assign(w, scatter_add(w.value, rows, picked));
+    std::vector<std::int64_t> backwards(200);
+    std::iota(backwards.rbegin(), backwards.rend(), 0);
+    const Value reverse = assign(w, gather(w.value, constant<std::int64_t>(g, backwards, {200})));
     Session session(g, options);
     session.initialize();
     CHECK(session.variable(w) == start);
@@ -96,6 +100,10 @@ TEST_CASE("a large variable is row-major wherever it is seen, however it is stor
     CHECK(added.at(7 * 192 + 3) == 3 * other.at(7 * 192 + 3));
     CHECK(added.at(3) == 2 * other.at(3));
     CHECK(added.at(8 * 192 + 3) == other.at(8 * 192 + 3));
+    const Tensor reversed = session.run(reverse);
+    CHECK(reversed.shape() == Extents{200, 192});
+    CHECK(reversed.at(3) == added.at(199 * 192 + 3));
+    CHECK(session.variable(w) == reversed);
   });
 }
 

@@ -119,6 +119,8 @@ TEST_CASE("subnormal inputs and results are zeros of the same sign") {
   CHECK(std::signbit(out[1]));
   CHECK(map<float>(std::vector<float>{-tiny}, [](Expr x) { return floor(x); })[0] == 0);
   CHECK_FALSE(map<bool>(std::vector<float>{tiny}, [](Expr x) { return x > 0.0; })[0]);
+  CHECK(zip<float>(BinaryOp::max, std::vector<float>{tiny}, std::vector<float>{-1})[0] == 0);
+  CHECK(zip<float>(BinaryOp::min, std::vector<float>{1}, std::vector<float>{tiny})[0] == 0);
 }
 
 TEST_CASE("a run leaves the caller's floating-point mode as it was") {
