@@ -32,8 +32,11 @@ class RowEmitter {
       const int rows = schedule_.rows();
       last_row_ = k_.b.CreateNSWSub(end_row, k_.number(1));
       if (schedule_.ahead) {
-        k_.bind(schedule_.ahead->row, first_row);
-        k_.reduce_alone(ahead_);
+        k_.when(k_.b.CreateICmpSLT(first_row, end_row), {}, [&] {
+          k_.bind(schedule_.ahead->row, first_row);
+          k_.reduce_alone(ahead_);
+          return Carried{};
+        });
       }
       // Single elements, for each of which a row would wait.
       const std::vector<ExprId> scattered =

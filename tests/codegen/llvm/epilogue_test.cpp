@@ -105,10 +105,10 @@ TEST_CASE("an epilogue that reads a matrix or is long runs once for each tile, w
 }
 
 TEST_CASE("what an epilogue divides may wait for the row after") {
-  enum class Update { adam, alone, scaled, nested, reads_moment, reads_index };
+  enum class Update { adam, alone, scaled, nested, reads_moment, reads_index, divides_sum };
   for (const DType dtype : {f32, f64}) {
-    for (const Update update :
-         {Update::adam, Update::alone, Update::scaled, Update::nested, Update::reads_moment, Update::reads_index}) {
+    for (const Update update : {Update::adam, Update::alone, Update::scaled, Update::nested, Update::reads_moment,
+                                Update::reads_index, Update::divides_sum}) {
       CAPTURE(static_cast<int>(update));
       Builder b;
       const Dim n = dim("n");
@@ -135,6 +135,7 @@ TEST_CASE("what an epilogue divides may wait for the row after") {
       if (update == Update::scaled) step = step * b.load(rows, {i}) + b.load(columns, {j});
       if (update == Update::nested) step = step / (g * g / (new_v + 2.0) + 1.0);
       if (update == Update::reads_moment) step = step + old_m;
+      if (update == Update::divides_sum) step = g / (sqrt(new_v) + 0.5) + g;
       if (update == Update::reads_index) step = step * cast(dtype, Expr(i));
       b.stage();
       if (update != Update::alone) b.yield(new_m, m, {p, i, j}).yield(new_v, v, {p, i, j});
