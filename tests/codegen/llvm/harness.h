@@ -229,9 +229,9 @@ class Memory {
         T value{};
         if constexpr (std::is_floating_point_v<T>) {
           value = fill == Fill::whole_numbers ? static_cast<T>(whole(random)) : static_cast<T>(real(random));
-          constexpr double specials[] = {NAN, INFINITY, -INFINITY, 0.0, -0.0, 1e30, -1e30, 3e9, 0.5, -2.5, 1e-40};
+          constexpr double specials[] = {NAN, INFINITY, -INFINITY, 0.0, -0.0, 1e30, -1e30, 3e9, 0.5, -2.5};
           const int pick = special(random);
-          if (fill == Fill::specials && pick < 11) value = static_cast<T>(specials[pick]);
+          if (fill == Fill::specials && pick < 10) value = static_cast<T>(specials[pick]);
         } else if constexpr (std::is_same_v<T, bool>) {
           value = whole(random) > 0;
         } else {
