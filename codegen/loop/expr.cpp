@@ -408,8 +408,12 @@ ExprId Substitution::operator()(ExprId id) {
 void Substitution::copy_call(Call call, ExprId result) {
   for (ExprId& argument : call.arguments) {
     const auto found = done_.find(argument);
-    if (found == done_.end()) return;  // the result does not depend on it
-    argument = found->second;
+    if (found != done_.end()) {
+      argument = found->second;
+    } else if (!std::holds_alternative<Constant>(pool_.node(argument)) &&
+               !std::holds_alternative<Extent>(pool_.node(argument))) {
+      return;  // the result does not depend on it
+    }
   }
   pool_.call(pool_.wrap(result), std::move(call.function), std::move(call.arguments));
 }
