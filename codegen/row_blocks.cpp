@@ -33,10 +33,12 @@ bool takes_scratch(Accesses& accesses, const Reduce& reduce, AxisId row) {
   return std::none_of(loads.begin(), loads.end(), [&](ExprId load) { return accesses.varies(load, row); });
 }
 
-/// Whether a contraction with few results a row can sum for a vector of rows: what runs along them is then packed.
-bool sums_across(Accesses& accesses, const Reduce& reduce, AxisId row, int lanes) {
+/// Whether a contraction with few results a row can sum for a vector of rows: what runs along them is then packed, once
+/// for all results.
+bool sums_across(Accesses& accesses, const Reduce& reduce, std::span<const AxisId> inner, AxisId row, int lanes) {
   if (reduce.axes.size() != 1 || accesses.varies(reduce.a, row) == accesses.varies(reduce.b, row)) return false;
   const ExprId along = operand_along(accesses, reduce, row);
+  if (accesses.varies(along, inner)) return false;
   if (accesses.facts(along).reads_stored || !accesses.contiguous(along, reduce.axes.front())) return false;
   const auto length = reduced_length(accesses.pool(), reduce);
   const auto bytes = static_cast<std::int64_t>(size_of(accesses.pool().dtype(along)));
@@ -111,7 +113,7 @@ int rows_across(Accesses& accesses, const Kernel& kernel, AxisId row, const Mach
     if (!is_short(pool, stage, lanes)) {
       suits = !reduce || (contracts && !stage.inner.empty() && takes_scratch(accesses, *reduce, row));
     } else if (contracts) {
-      suits = sums_across(accesses, *reduce, row, lanes);
+      suits = sums_across(accesses, *reduce, stage.inner, row, lanes);
     } else {
       suits = loads_across(accesses, stage, row, lanes);
       reduces |= reduce != nullptr;

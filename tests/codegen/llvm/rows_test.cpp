@@ -421,6 +421,25 @@ TEST_CASE("tiles beside stages that run across rows store no rows that are not t
   check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
 }
 
+TEST_CASE("few results a row, of a matrix in each row") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, 3, 20});
+  const TensorId w = b.input(f32, {20, 5});
+  const TensorId out = b.output(f32, {n, 3});
+  const Index i = b.outer(n, "i");
+  const LocalId product = b.local(f32, {3, 5});
+  const Index l = b.axis(3, "l");
+  const Index p = b.axis(5, "p");
+  const Index k = b.axis(20, "k");
+  b.stage({l, p}).yield(b.contract({k}, b.load(x, {i, l, k}), b.load(w, {k, p})), product, {l, p});
+  const Index l2 = b.axis(3, "l2");
+  const Index p2 = b.axis(5, "p2");
+  b.stage({l2}).yield(b.reduce(ReduceOp::max, {p2}, b.read(product, {l2, p2})), out, {i, l2});
+  b.finish_kernel();
+  check_against_interpreter(b.program, {.symbols = each_size(), .portable = false});
+}
+
 TEST_CASE("an operand to copy may be another at each point of a batch") {
   for (const bool changes : {false, true}) {
     for (const std::int64_t rows : {3, 16, 45}) {
