@@ -166,9 +166,14 @@ class Definer {
     tensor_of_[{id, 0}] = value;
   }
 
-  // What is stored needs a definition to store: inputs, variables and constants get one that copies.
+  // What is stored needs a definition to store: inputs, variables and constants get one that copies. So does what a
+  // scatter makes, in one place, if it goes to another, too.
   TensorId computed(TensorId tensor, const std::string& node) {
-    if (out_.definition(tensor)) return tensor;
+    const std::optional<Definition>& definition = out_.definition(tensor);
+    const bool goes_elsewhere = definition && std::holds_alternative<loop::Scatter>(definition->value) &&
+                                std::any_of(out_.targets.begin(), out_.targets.end(),
+                                            [&](const Target& target) { return target.tensor == tensor; });
+    if (definition && !goes_elsewhere) return tensor;
     const TensorType type = out_.tensor(tensor).type;
     Definition copy{fresh_axes(type.shape), ExprId{}};
     std::vector<ExprId> indices;

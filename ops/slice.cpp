@@ -71,6 +71,13 @@ InferredTypes infer_slice(const InferContext& context) {
   return {{x.dtype, extents}};
 }
 
+/// Where a slice begins; 0 if it turns out empty: it may be read even so, and x has no element elsewhere, perhaps.
+loop::Expr first_position(loop::Body& body, const Positions& positions) {
+  const loop::Expr begin = body.extent(positions.begin);
+  if (loop::never_negative(positions.count - Dim(1))) return begin;
+  return loop::select(body.extent(positions.count) > body.extent(0), begin, body.extent(0));
+}
+
 /// An element of the slice; where only a run can tell whether its position exists, with a check that it does.
 void lower_slice(loop::Body& body) {
   const Shape& shape = body.in_type(0).shape;
@@ -80,7 +87,7 @@ void lower_slice(loop::Body& body) {
   std::vector<std::size_t> unsure;
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
     const Positions positions = positions_of(body.node(), begin, extents, axis);
-    indices.push_back(body.axis(axis) * body.extent(positions.step) + body.extent(positions.begin));
+    indices.push_back(body.axis(axis) * body.extent(positions.step) + first_position(body, positions));
     if (inside(positions, shape[axis]) != Inside::always) unsure.push_back(axis);
   }
   loop::Expr value = load_moved_inside(body, 0, indices, unsure);

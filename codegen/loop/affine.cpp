@@ -1,4 +1,4 @@
-// Linear forms of index expressions.
+// Linear forms of index expressions, and what comes apart of their quotients.
 #include <algorithm>
 
 #include <lathe/codegen/loop/expr.h>
@@ -72,7 +72,73 @@ bool recombine(Pool& pool, Affine& out) {
   return false;
 }
 
+struct Digits {
+  Affine quotient;
+  Affine rest;
+  bool is_digit = false;
+};
+
+/// whole = quotient * radix + rest, where `is_digit` says that 0 <= rest < radix for every index in its axis.
+Digits digits_of(const Pool& pool, const Affine& whole, const Dim& radix) {
+  Digits out;
+  Dim upper(0);  // rest <= upper
+  bool bounded = true;
+  for (const auto& [atom, coefficient] : whole.terms) {
+    if (const auto exact = divide(coefficient, radix)) {
+      out.quotient.terms.emplace_back(atom, *exact);
+      continue;
+    }
+    out.rest.terms.emplace_back(atom, coefficient);
+    const ExprNode& inner = pool.node(atom);
+    Dim extent_of_atom;
+    if (const auto* index = std::get_if<AxisIndex>(&inner)) {
+      extent_of_atom = pool.axis(index->axis).extent;
+    } else if (const auto* modulus = std::get_if<Binary>(&inner);
+               modulus && modulus->op == BinaryOp::mod && std::holds_alternative<Extent>(pool.node(modulus->b))) {
+      extent_of_atom = std::get<Extent>(pool.node(modulus->b)).dim;
+    } else {
+      bounded = false;
+      continue;
+    }
+    bounded = bounded && never_negative(coefficient);
+    upper = upper + coefficient * (extent_of_atom - Dim(1));
+  }
+  if (const auto exact = divide(whole.constant, radix)) {
+    out.quotient.constant = *exact;
+  } else {
+    out.rest.constant = whole.constant;
+    bounded = bounded && never_negative(whole.constant);
+    upper = upper + whole.constant;
+  }
+  out.is_digit = bounded && never_negative(radix - Dim(1) - upper);
+  return out;
+}
+
 }  // namespace
+
+std::optional<Expr> Pool::take_apart(BinaryOp op, Expr a, const Dim& divisor) {
+  const bool divides = op == BinaryOp::floor_div;
+  const Affine whole = affine(*this, a.id);
+  const Digits digits = digits_of(*this, whole, divisor);
+  if (digits.is_digit) return to_expr(*this, divides ? digits.quotient : digits.rest);
+  if (!digits.quotient.terms.empty() || digits.quotient.constant != Dim(0)) {
+    const Expr rest = binary(op, to_expr(*this, digits.rest), extent(divisor));
+    return divides ? to_expr(*this, digits.quotient) + rest : rest;
+  }
+  // Of g q + r and a divisor g c with 0 <= r < g: q and c are all that a quotient needs.
+  std::vector<std::int64_t> factors;
+  for (const auto& [atom, coefficient] : whole.terms) factors.push_back(coefficient.as_constant().value_or(0));
+  std::sort(factors.rbegin(), factors.rend());
+  for (const std::int64_t factor : factors) {
+    const auto part = factor > 1 ? divide(divisor, Dim(factor)) : std::nullopt;
+    if (!part) continue;
+    const Digits inner = digits_of(*this, whole, Dim(factor));
+    if (!inner.is_digit) continue;
+    const Expr quotient = binary(op, to_expr(*this, inner.quotient), extent(*part));
+    return divides ? quotient : quotient * extent(Dim(factor)) + to_expr(*this, inner.rest);
+  }
+  return std::nullopt;
+}
 
 Dim Affine::coefficient(ExprId atom) const {
   for (const auto& [other, coefficient] : terms) {

@@ -185,12 +185,6 @@ Expr Pool::binary(BinaryOp op, Expr a, Expr b) {
   return intern(Binary{op, a.id, b.id}, is_comparison(op) ? boolean : a.dtype());
 }
 
-struct Pool::Digits {
-  Affine quotient;
-  Affine rest;
-  bool is_digit = false;
-};
-
 // Keeps indices in linear form, which is what makes views dissolve and accesses recognisable.
 Expr Pool::index_binary(BinaryOp op, Expr a, Expr b) {
   const auto* x = std::get_if<Extent>(&a.node());
@@ -228,63 +222,8 @@ Expr Pool::index_binary(BinaryOp op, Expr a, Expr b) {
     const std::int64_t remainder = ((n % d) + d) % d;
     return extent(divides ? (n - remainder) / d : remainder);
   }
-  const Dim divisor = y->dim;
-  const Affine whole = affine(*this, a.id);
-  const Digits digits = take_apart(whole, divisor);
-  if (digits.is_digit) return to_expr(*this, divides ? digits.quotient : digits.rest);
-  if (!digits.quotient.terms.empty() || digits.quotient.constant != Dim(0)) {
-    const Expr rest = index_binary(op, to_expr(*this, digits.rest), b);
-    return divides ? to_expr(*this, digits.quotient) + rest : rest;
-  }
-  // Of g q + r and a divisor g c with 0 <= r < g: q and c are all that a quotient needs.
-  std::vector<std::int64_t> factors;
-  for (const auto& [atom, coefficient] : whole.terms) factors.push_back(coefficient.as_constant().value_or(0));
-  std::sort(factors.rbegin(), factors.rend());
-  for (const std::int64_t factor : factors) {
-    const auto part = factor > 1 ? divide(divisor, Dim(factor)) : std::nullopt;
-    if (!part) continue;
-    const Digits inner = take_apart(whole, Dim(factor));
-    if (!inner.is_digit) continue;
-    const Expr quotient = index_binary(op, to_expr(*this, inner.quotient), extent(*part));
-    return divides ? quotient : quotient * extent(Dim(factor)) + to_expr(*this, inner.rest);
-  }
-  return plain();
-}
-
-/// whole = quotient * radix + rest, where `is_digit` says that 0 <= rest < radix for every index in its axis.
-Pool::Digits Pool::take_apart(const Affine& whole, const Dim& radix) const {
-  Digits out;
-  Dim upper(0);  // rest <= upper
-  bool bounded = true;
-  for (const auto& [atom, coefficient] : whole.terms) {
-    if (const auto exact = divide(coefficient, radix)) {
-      out.quotient.terms.emplace_back(atom, *exact);
-      continue;
-    }
-    out.rest.terms.emplace_back(atom, coefficient);
-    const ExprNode& inner = node(atom);
-    Dim extent_of_atom;
-    if (const auto* index = std::get_if<AxisIndex>(&inner)) {
-      extent_of_atom = axis(index->axis).extent;
-    } else if (const auto* modulus = std::get_if<Binary>(&inner);
-               modulus && modulus->op == BinaryOp::mod && std::holds_alternative<Extent>(node(modulus->b))) {
-      extent_of_atom = std::get<Extent>(node(modulus->b)).dim;
-    } else {
-      bounded = false;
-      continue;
-    }
-    bounded = bounded && never_negative(coefficient);
-    upper = upper + coefficient * (extent_of_atom - Dim(1));
-  }
-  if (const auto exact = divide(whole.constant, radix)) {
-    out.quotient.constant = *exact;
-  } else {
-    out.rest.constant = whole.constant;
-    bounded = bounded && never_negative(whole.constant);
-    upper = upper + whole.constant;
-  }
-  out.is_digit = bounded && never_negative(radix - Dim(1) - upper);
-  return out;
+  const std::optional<Expr> apart = take_apart(op, a, y->dim);
+  return apart ? *apart : plain();
 }
 
 Expr Pool::select(Expr condition, Expr a, Expr b, bool lazy) {

@@ -153,7 +153,6 @@ struct Call {
 };
 
 class Pool;
-struct Affine;
 
 /// A handle on an expression; the pool must outlive it. Operators build and simplify.
 struct Expr {
@@ -216,8 +215,8 @@ class Pool {
   };
   Expr intern(ExprNode node, DType dtype);
   Expr index_binary(BinaryOp op, Expr a, Expr b);
-  struct Digits;
-  Digits take_apart(const Affine& whole, const Dim& radix) const;
+  /// A quotient by an extent, or the remainder, made of simpler ones; nothing where it does not come apart.
+  std::optional<Expr> take_apart(BinaryOp op, Expr a, const Dim& divisor);
 
   std::deque<Entry> nodes_;
   std::unordered_multimap<std::size_t, ExprId> by_hash_;

@@ -55,6 +55,23 @@ TEST_CASE("a position that only a run finds outside fails the run") {
   }
 }
 
+TEST_CASE("a slice without elements that is padded reads nothing beyond its input") {
+  // The interpreter refuses what is outside.
+  Graph g;
+  const Value x = placeholder(g, "x", f32, {dim("n"), 3});
+  const Value beyond_last = pad(slice(x, {{}, {3, {}, 2}}), {0, 1}, {0, 1}, 7);
+  const Value reversed = pad(slice(x, {{{}, {}, -1}, {}}), {1, 0}, {0, 0}, 5);
+  test::set_outputs(g, {beyond_last, reversed});
+  for (const auto run : {test::interpret, test::jit}) {
+    const auto some = run(g, {{"x", Tensor::from<float>({1, 3}, {1, 2, 3})}}, {});
+    CHECK(some[0] == Tensor::from<float>({1, 2}, {7, 7}));
+    CHECK(some[1] == Tensor::from<float>({2, 3}, {5, 5, 5, 1, 2, 3}));
+    const auto none = run(g, {{"x", Tensor(f32, {0, 3})}}, {});
+    CHECK(none[0] == Tensor(f32, {0, 2}));
+    CHECK(none[1] == Tensor::from<float>({1, 3}, {5, 5, 5}));
+  }
+}
+
 TEST_CASE("pad surrounds with its value and refuses to cut") {
   Graph g;
   const Value x = constant(g, {1.0f, 2.0f});

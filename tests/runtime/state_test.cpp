@@ -107,6 +107,24 @@ TEST_CASE("a large variable is row-major wherever it is seen, however it is stor
   });
 }
 
+TEST_CASE("what is scattered may be fetched more than once and assigned, too") {
+  on_every_engine([](const SessionOptions& options) {
+    Graph g;
+    const Variable v = variable(g, "v", vector({1, 2, 3}));
+    const Value added = scatter_add(v.value, constant<std::int64_t>(g, {2, 0, 2}), constant(g, vector({10, 20, 30})));
+    const Value update = assign(v, added);
+    Session session(g, options);
+    session.initialize();
+    const std::vector<Tensor> results = session.run({added, added, update, v.value});
+    const Tensor expected = vector({21, 2, 43});
+    CHECK(results[0] == expected);
+    CHECK(results[1] == expected);
+    CHECK(results[2] == expected);
+    CHECK(results[3] == vector({1, 2, 3}));
+    CHECK(session.variable(v) == expected);
+  });
+}
+
 TEST_CASE("two variables can be swapped") {
   on_every_engine([](const SessionOptions& options) {
     Graph g;
