@@ -87,8 +87,10 @@ void lower_slice(loop::Body& body) {
   std::vector<std::size_t> unsure;
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
     const Positions positions = positions_of(body.node(), begin, extents, axis);
-    indices.push_back(body.axis(axis) * body.extent(positions.step) + first_position(body, positions));
-    if (inside(positions, shape[axis]) != Inside::always) unsure.push_back(axis);
+    const bool is_sure = inside(positions, shape[axis]) == Inside::always;
+    const loop::Expr first = is_sure ? first_position(body, positions) : body.extent(positions.begin);
+    indices.push_back(body.axis(axis) * body.extent(positions.step) + first);
+    if (!is_sure) unsure.push_back(axis);
   }
   loop::Expr value = load_moved_inside(body, 0, indices, unsure);
   for (const std::size_t axis : unsure) {
