@@ -19,17 +19,15 @@ struct Fenced {
 };
 
 constexpr std::byte untouched{0xa5};
-constexpr std::size_t tensor_alignment = 64;
 
 inline std::size_t page_bytes() {
   return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 /// A page for `Fenced`, pages for the memory, which lies at their end, and one that no one may touch.
-inline void* allocate_fenced(std::size_t bytes) {
+inline void* allocate_fenced(std::size_t bytes, std::size_t alignment) {
   const std::size_t page = page_bytes();
-  const std::size_t rounded =
-      (std::max<std::size_t>(bytes, 1) + tensor_alignment - 1) / tensor_alignment * tensor_alignment;
+  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
   const std::size_t block_bytes = (rounded + page - 1) / page * page + 2 * page;
   void* block = mmap(nullptr, block_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (block == MAP_FAILED) throw std::bad_alloc();
@@ -58,12 +56,14 @@ inline void free_fenced(void* memory) {
   munmap(begin, fenced.block_bytes);
 }
 
+/// Very large ones, which begin at huge pages, are left alone.
 inline bool is_of_tensor(std::align_val_t alignment) {
-  return static_cast<std::size_t>(alignment) >= tensor_alignment;
+  constexpr std::size_t tensor_alignment = 64;
+  return static_cast<std::size_t>(alignment) >= tensor_alignment && static_cast<std::size_t>(alignment) <= page_bytes();
 }
 
 inline void* allocate_aligned(std::size_t bytes, std::align_val_t alignment) {
-  if (is_of_tensor(alignment)) return allocate_fenced(bytes);
+  if (is_of_tensor(alignment)) return allocate_fenced(bytes, static_cast<std::size_t>(alignment));
   const auto multiple = std::max(static_cast<std::size_t>(alignment), sizeof(void*));
   void* memory = std::aligned_alloc(multiple, (bytes + multiple - 1) / multiple * multiple);
   if (!memory) throw std::bad_alloc();
