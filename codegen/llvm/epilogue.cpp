@@ -207,10 +207,7 @@ void Epilogue::second_half(llvm::Value* row) {
   find_places(row);
   auto made = between_.begin();
   for (const ExprId id : halves_->between) {
-    const auto* result = std::get_if<Local>(&k_.pool().node(id));
-    for (int column = 0; column < tile_.vectors; ++column, ++made) {
-      result ? k_.set_register(result->local, 0, column, *made) : k_.assume_at(column, id, *made);
-    }
+    for (int column = 0; column < tile_.vectors; ++column) k_.assume_at(column, id, *made++);
   }
   k_.evaluate({&halves_->second, 1});
 }

@@ -68,7 +68,12 @@ llvm::Value* KernelEmitter::vector_at(int point, ExprId id) {
 
 void KernelEmitter::assume_at(int point, ExprId id, llvm::Value* made) {
   go_to(point);
-  remember(key(id, Form::value), made, false);
+  const auto* local = std::get_if<Local>(&pool().node(id));
+  if (local && !rows_.contains(local->local)) {
+    set_register(local->local, row_, column_, made);  // which is where value() looks for it
+  } else {
+    remember(key(id, Form::value), made, false);
+  }
   row_ = column_ = 0;
 }
 
