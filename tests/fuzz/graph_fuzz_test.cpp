@@ -1,12 +1,8 @@
 // Graphs made at random: what fusion, schedules and LLVM make of them must have the bits that the interpreter gets from
 // one kernel a node, and touch no memory but their own.
-#include <cstdlib>
-#include <cstring>
-#include <string>
-
 #include <doctest/doctest.h>
-#include <fmt/format.h>
 
+#include "../support/difference.h"
 #include "../support/random_graph.h"
 #include "fenced_memory.h"
 
@@ -16,12 +12,6 @@ using namespace lathe::test;
 namespace {
 
 using Results = std::vector<Tensor>;
-
-/// Of the first graph: LATHE_FUZZ_SEED is for others than ever.
-unsigned first_seed() {
-  const char* set = std::getenv("LATHE_FUZZ_SEED");
-  return set ? static_cast<unsigned>(std::stoul(set)) : 0;
-}
 
 /// The outputs of three runs, the second with the other feeds; nothing if one was refused, for sizes that do not fit.
 std::optional<std::vector<Results>> run(RandomGraph& made, const SessionOptions& options) {
@@ -42,32 +32,12 @@ std::optional<std::vector<Results>> run(RandomGraph& made, const SessionOptions&
   return out;
 }
 
-template <class T>
-std::string different_element(const Tensor& expected, const Tensor& found) {
-  const auto a = expected.data<T>();
-  const auto b = found.data<T>();
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const bool both_nan = a[i] != a[i] && b[i] != b[i];
-    if (!both_nan && std::memcmp(&a[i], &b[i], sizeof(T)) != 0) {
-      return fmt::format("element {} is {} instead of {}", i, b[i], a[i]);
-    }
-  }
-  return "";
-}
-
-std::string difference(const Tensor& expected, const Tensor& found) {
-  if (expected.dtype() != found.dtype() || expected.shape() != found.shape()) return "another type";
-  if (expected.dtype() == f32) return different_element<float>(expected, found);
-  if (expected.dtype() == f64) return different_element<double>(expected, found);
-  return expected == found ? "" : "another number";
-}
-
 }  // namespace
 
 TEST_CASE("compiled graphs have the bits of one kernel a node in the interpreter") {
   constexpr unsigned graphs = 200;
   unsigned compared = 0;
-  for (unsigned seed = first_seed(); seed < first_seed() + graphs; ++seed) {
+  for (unsigned seed = first_random_graph(); seed < first_random_graph() + graphs; ++seed) {
     CAPTURE(seed);
     RandomGraph made(seed);
     CAPTURE(made.steps());
@@ -97,7 +67,7 @@ TEST_CASE("compiled graphs have the bits of one kernel a node in the interpreter
 TEST_CASE("arrays have the bits of a graph's values") {
   constexpr unsigned graphs = 60;
   eager::Context context({.threads = 2});
-  for (unsigned seed = first_seed(); seed < first_seed() + graphs; ++seed) {
+  for (unsigned seed = first_random_graph(); seed < first_random_graph() + graphs; ++seed) {
     CAPTURE(seed);
     RandomGraph made = RandomGraph::without_symbols(seed);
     CAPTURE(made.steps());

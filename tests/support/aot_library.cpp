@@ -99,6 +99,12 @@ std::map<std::string, Tensor> AotRunner::run(const std::string& name, const Feed
     }
   }
   for (const auto& [size, number] : sizes) bindings.bind(symbol(size), number);
+  for (const LibraryParameter& parameter : function.parameters) {
+    if (parameter.kind != Kind::input) continue;
+    if (feeds.at(parameter.name).shape() != evaluate(parameter.type.shape, bindings)) {
+      throw RunError(fmt::format("{} is not of the shape that the header says", parameter.name));
+    }
+  }
 
   std::map<std::string, Tensor> outputs;
   Tensor arena(u8, {function.arena_bytes.evaluate(bindings)});

@@ -67,7 +67,7 @@ class AotRunner {
   explicit AotRunner(const AotLibrary& library);
 
   /// Runs function `name`: tensors and sizes by their parameters' names, what it gives by its name. Throws RunError
-  /// with the message of what it returns if that is not 0.
+  /// for a tensor that has not the shape in the header, and with the message of what it returns if that is not 0.
   std::map<std::string, Tensor> run(const std::string& name, const Feeds& feeds = {}, const Symbols& sizes = {});
 
   Tensor variable(const std::string& name) const;

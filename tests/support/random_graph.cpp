@@ -1,6 +1,7 @@
 #include "random_graph.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <numeric>
 
@@ -41,6 +42,11 @@ Value like(const Value& x, const Value& y) {
 }
 
 }  // namespace
+
+unsigned first_random_graph() {
+  const char* set = std::getenv("LATHE_FUZZ_SEED");
+  return set ? static_cast<unsigned>(std::stoul(set)) : 0;
+}
 
 RandomGraph::RandomGraph(unsigned seed) : RandomGraph(seed, nullptr, true) {}
 

@@ -11,6 +11,9 @@
 
 namespace lathe::test {
 
+/// The seed of the first graph of a test. LATHE_FUZZ_SEED is for others than ever.
+unsigned first_random_graph();
+
 /// Ops drawn at random, of all kinds, one taking in what others made: the same seed draws the same ones. Some of what
 /// they make are outputs; so may be gradients, and new values of the variables.
 class RandomGraph {
