@@ -8,7 +8,7 @@
 #include <fmt/ranges.h>
 
 #include <lathe/codegen/access.h>
-#include <lathe/codegen/schedule.h>
+#include <lathe/codegen/strips.h>
 
 namespace lathe {
 
@@ -113,8 +113,8 @@ class KernelCost {
   std::map<TensorId, double> stored_;
 };
 
-StepReport report(const Program& program, const Kernel& kernel, const MachineModel& machine, const Bindings& bindings) {
-  const Schedule made = schedule(program, kernel, machine);
+StepReport report(const Program& program, const Kernel& kernel, const Schedule& made, const MachineModel& machine,
+                  const Bindings& bindings) {
   const Sharing sharing = share(made, *program.pool, bindings);
   const KernelCost cost(program, kernel, bindings);
   const double lanes = machine.vector_bits / 32.0;
@@ -129,6 +129,10 @@ StepReport report(const Program& program, const Kernel& kernel, const MachineMod
           .bytes = cost.bytes,
           .chunks = sharing.items == 0 ? 0 : (sharing.items - 1) / sharing.grain + 1,
           .predicted_us = std::max(compute, move) / core_frequency() / 1000};
+}
+
+StepReport report(const Program& program, const Kernel& kernel, const MachineModel& machine, const Bindings& bindings) {
+  return report(program, kernel, schedule(program, kernel, machine), machine, bindings);
 }
 
 StepReport report(const Program& program, const ScatterKernel& scatter, const MachineModel&, const Bindings& bindings) {
@@ -156,6 +160,24 @@ StepReport report(const Program& program, const CommitStep& step, const MachineM
       2 * static_cast<double>(element_count(type.shape).evaluate(bindings)) * static_cast<double>(size_of(type.dtype));
   out.predicted_us = out.bytes / near_bytes_per_cycle / core_frequency() / 1000;
   return out;
+}
+
+/// A group's kernels: those that run in strips at these sizes say so.
+void explain(const Program& program, const StripGroup& group, const MachineModel& machine, const Bindings& bindings,
+             std::vector<StepReport>& steps) {
+  const StripPlan plan = plan_strips(program, group, machine);
+  for (std::size_t i = 0; i < group.count; ++i) {
+    const auto& kernel = std::get<Kernel>(program.steps[group.first + i]);
+    steps.push_back(report(program, kernel, plan.schedules[i], machine, bindings));
+  }
+  for (const StripRun& run : plan.runs) {
+    if (!pays(run, bindings)) continue;
+    const std::string points = run.points == 1 ? "a point" : fmt::format("{} points", run.points);
+    for (std::size_t step = run.first; step < run.first + run.count; ++step) {
+      steps[step].schedule += fmt::format("; in strips with kernels {} to {}, {} of their first axes at a time",
+                                          run.first, run.first + run.count - 1, points);
+    }
+  }
 }
 
 std::string intensity(const StepReport& step) {
@@ -224,10 +246,17 @@ Explanation explain(const Executable& executable, const Bindings& bindings, std:
     out.sizes +=
         fmt::format("{}{} = {}", out.sizes.empty() ? "" : ", ", name_of(symbol), Dim(symbol).evaluate(bindings));
   }
-  for (const Step& step : program.steps) {
-    out.steps.push_back(std::visit([&](const auto& kind) { return report(program, kind, machine, bindings); }, step));
-    const std::size_t index = out.steps.size() - 1;
-    if (index < measured_us.size()) out.steps.back().measured_us = measured_us[index];
+  auto strips = program.strips.begin();
+  while (out.steps.size() < program.steps.size()) {
+    if (strips != program.strips.end() && strips->first == out.steps.size()) {
+      explain(program, *strips++, machine, bindings, out.steps);
+      continue;
+    }
+    out.steps.push_back(std::visit([&](const auto& kind) { return report(program, kind, machine, bindings); },
+                                   program.steps[out.steps.size()]));
+  }
+  for (std::size_t i = 0; i < std::min(out.steps.size(), measured_us.size()); ++i) {
+    out.steps[i].measured_us = measured_us[i];
   }
   out.phases = executable.phases();
   return out;

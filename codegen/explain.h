@@ -19,8 +19,8 @@ struct StepReport {
   double flops = 0;           // floating-point operations
   double bytes = 0;           // each element that is read or written counted once
   std::int64_t chunks = 1;
-  double predicted_us = 0;  // by the machine model
-  std::optional<double> measured_us = {};
+  double predicted_us = 0;                 // by the machine model
+  std::optional<double> measured_us = {};  // of kernels in strips the first one's is that of them all
 };
 
 /// Why a program looks as it does, and what it costs.

@@ -7,6 +7,7 @@
 #include <lathe/codegen/layout.h>
 #include <lathe/codegen/lazy.h>
 #include <lathe/codegen/memory_plan.h>
+#include <lathe/codegen/strips.h>
 
 namespace lathe {
 namespace {
@@ -72,6 +73,7 @@ Program lower(const Graph& graph, const LowerOptions& options) {
   if (options.panels) store_variables_in_panels(program);
   if (options.exchange) exchange_variables(program);
   program.symbols = symbols_of(graph, program);
+  if (options.fuse && options.strips) find_strips(program);
   plan_memory(program);
   return program;
 }

@@ -7,6 +7,7 @@ namespace lathe {
 /// How far lowering goes. Every setting gives the same bits.
 struct LowerOptions {
   bool fuse = true;     // false: one kernel a node
+  bool strips = true;   // kernels that leave much for each other may run in strips: see StripGroup
   bool panels = false;  // large variables are stored as layout.h says
   /// A new value that waits for checks does so in an output of its own and is not copied: see Exchange.
   bool exchange = false;

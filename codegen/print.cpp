@@ -364,6 +364,17 @@ std::string print(const CommitStep& step, std::size_t number, const Program& pro
                      program.tensor(step.from).name);
 }
 
+std::string print(const StripGroup& group, const Program& program) {
+  std::string out = fmt::format("strips   kernels {} to {}, at {} points of {}\n", group.first,
+                                group.first + group.count - 1, to_string(group.points),
+                                group.axes == 1 ? "the first axis" : fmt::format("the first {} axes", group.axes));
+  for (const StripGroup::Link& link : group.links) {
+    out += fmt::format("    {}: from {} to {}, {} bytes a point{}\n", program.tensor(link.tensor).name, link.first,
+                       link.last, link.point_bytes, link.is_private ? ", nobody else's" : "");
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string to_string(const Program& program) {
@@ -372,6 +383,7 @@ std::string to_string(const Program& program) {
     out += '\n';
     out += std::visit([&](const auto& step) { return print(step, i, program); }, program.steps[i]);
   }
+  for (const StripGroup& group : program.strips) out += '\n' + print(group, program);
   return out;
 }
 

@@ -38,12 +38,33 @@ struct Exchange {
   bool operator==(const Exchange&) const = default;
 };
 
+/// Neighbouring kernels that may run in strips: all of them for some points of their first axes, then for the next
+/// ones, so that what one leaves for another is still in the caches when that comes. At each of these points none of
+/// them touches what another one writes at other points.
+struct StripGroup {
+  /// A tensor that one of them writes and later ones read.
+  struct Link {
+    loop::TensorId tensor;
+    std::size_t first = 0;  // steps
+    std::size_t last = 0;
+    bool is_private = false;  // nobody else touches it: what one strip left there may be overwritten by the next one
+    std::int64_t point_bytes = 0;
+  };
+
+  std::size_t first = 0;  // step
+  std::size_t count = 0;
+  std::size_t axes = 1;  // how many of each kernel's outer axes are common to all
+  Dim points = {};       // of these
+  std::vector<Link> links = {};
+};
+
 /// An optimised graph lowered to an ordered list of steps plus a memory plan. Everything symbolic is a Dim over
 /// `symbols`, so that one program serves all their values.
 struct Program {
   std::shared_ptr<loop::Pool> pool;
   std::vector<ProgramTensor> tensors;  // by TensorId
   std::vector<loop::Step> steps;
+  std::vector<StripGroup> strips;                          // in the steps' order
   std::vector<loop::TensorId> inputs, outputs, variables;  // by slot
   std::vector<Exchange> exchanges;
   std::vector<SymbolId> symbols;

@@ -125,6 +125,7 @@ LoweredGraph lower_graph(const Graph& graph, const SessionOptions& options, cons
   }
   const auto start = Clock::now();
   out.program = lower(out.graph, {.fuse = options.fuse && pass_options.enabled("fuse"),
+                                  .strips = pass_options.enabled("strips"),
                                   .panels = stores_panels(options),
                                   .exchange = options.assert_all_finite});
   out.phases.push_back({"lower", milliseconds_since(start)});

@@ -37,8 +37,8 @@ LoweredGraph lower_graph(const Graph& graph, const SessionOptions& options, cons
 /// With `options.interpret` the executable has no entry point, which makes run_program() interpret it. Graphs, kernels
 /// and code go to the folder `dump`, if not empty; then all is compiled. A program from the cache may be lowered later,
 /// so the graph has to outlive the executable.
-/// Passes to disable: dead_code, simplify, fold_constants, cse, assert_finite; "fuse" for `options.fuse = false`, and
-/// "panels": see stores_panels().
+/// Passes to disable: dead_code, simplify, fold_constants, cse, assert_finite; "fuse" for `options.fuse = false`,
+/// "strips": see LowerOptions, and "panels": see stores_panels().
 CompiledGraph compile_graph(const Graph& graph, const SessionOptions& options, const std::filesystem::path& dump);
 
 }  // namespace lathe

@@ -48,6 +48,17 @@ llvm::Value* item_count(FunctionEmitter& f, const Schedule& schedule, const Pool
   return items;
 }
 
+ItemsAround items_around(FunctionEmitter& f, const Schedule& schedule, const PointItems& items, const Pool& pool,
+                         llvm::Value* alone) {
+  const Blocks blocks = count_blocks(f, schedule, pool, alone);
+  const auto product = [&](llvm::Value* first, const std::vector<AxisId>& axes) {
+    for (const AxisId axis : axes) first = f.b.CreateNSWMul(first, count_points(f, schedule, pool, axis, alone));
+    return first;
+  };
+  return {product(items.panels_before ? blocks.panels : f.number(1), items.before),
+          product(items.rows_after ? blocks.rows : f.number(1), items.after)};
+}
+
 // Items count panels slowest and blocks of rows fastest, so that a thread with neighbouring items keeps its columns.
 void for_each_run(KernelEmitter& k, const Schedule& schedule, llvm::function_ref<void(llvm::Value*)> enter,
                   llvm::function_ref<void(llvm::Value*, llvm::Value*, llvm::Value*)> body) {

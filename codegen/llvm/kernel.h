@@ -8,6 +8,7 @@
 #include <lathe/codegen/llvm/arithmetic.h>
 #include <lathe/codegen/llvm/function.h>
 #include <lathe/codegen/schedule.h>
+#include <lathe/codegen/strips.h>
 
 namespace lathe::emit {
 
@@ -419,6 +420,13 @@ void for_each_run(KernelEmitter& kernel, const Schedule& schedule, llvm::functio
 /// How many items the kernel has, as a number in `function`; `alone` is whether one thread does them all.
 llvm::Value* item_count(FunctionEmitter& function, const Schedule& schedule, const loop::Pool& pool,
                         llvm::Value* alone);
+/// How many items a kernel has around those along points: see PointItems.
+struct ItemsAround {
+  llvm::Value* before;
+  llvm::Value* after;
+};
+ItemsAround items_around(FunctionEmitter& function, const Schedule& schedule, const PointItems& items,
+                         const loop::Pool& pool, llvm::Value* alone);
 /// A kernel of one item: copies the base and adds every point.
 struct EmittedKernel {
   llvm::Function* function;

@@ -7,6 +7,7 @@
 
 #include <lathe/codegen/abi.h>
 #include <lathe/codegen/llvm/kernel.h>
+#include <lathe/codegen/llvm/strips.h>
 #include <lathe/codegen/llvm/unique.h>
 #include <lathe/graph/error.h>
 
@@ -51,7 +52,14 @@ class ProgramEmitter : public FunctionEmitter {
   void emit() {
     find_addresses();
     forget_failures();
+    auto strips = module.program.strips.begin();
     for (std::size_t i = 0; i < module.program.steps.size(); ++i) {
+      if (strips != module.program.strips.end() && strips->first == i) {
+        perform(*strips);
+        i += strips->count - 1;
+        ++strips;
+        continue;
+      }
       const Step& step = module.program.steps[i];
       note_ticks(i);
       std::visit([&](const auto& kind) { perform(kind, i); }, step);
@@ -170,8 +178,13 @@ class ProgramEmitter : public FunctionEmitter {
     return kernel->getParent() == &module.module ? kernel : module.declare_kernel(kernel->getName().str());
   }
 
-  void perform(const Kernel& kernel, std::size_t index) {
-    const Schedule schedule = lathe::schedule(module.program, kernel, module.target.machine);
+  struct MadeKernel {
+    llvm::Function* chunk;
+    std::vector<FrameSlot> frame;
+    const Schedule* schedule;
+  };
+
+  MadeKernel make(const Schedule& schedule, std::size_t index) {
     ModuleEmitter& own = smallest_module();
     llvm::Function* chunk = own.make_kernel(step_name("kernel", index));
     Accesses accesses(module.program, schedule.locals, schedule.stages);
@@ -183,12 +196,102 @@ class ProgramEmitter : public FunctionEmitter {
       emit_panels(emitter, schedule);
     }
     emitter.finish();
-    fill_frame(emitter.frame());
-    call(callee(kernels_.only(chunk)), schedule);
+    return {callee(kernels_.only(chunk)), {emitter.frame().begin(), emitter.frame().end()}, &schedule};
+  }
+
+  void perform(const Kernel& kernel, std::size_t index) {
+    const Schedule schedule = lathe::schedule(module.program, kernel, module.target.machine);
+    const MadeKernel made = make(schedule, index);
+    fill_frame(made.frame);
+    call(made);
+  }
+
+  void perform(const StripGroup& group) {
+    const StripPlan plan = plan_strips(module.program, group, module.target.machine);
+    std::vector<MadeKernel> kernels;
+    for (std::size_t i = 0; i < group.count; ++i) kernels.push_back(make(plan.schedules[i], group.first + i));
+    const auto one_by_one = [&](std::size_t first, std::size_t end) {
+      for (std::size_t step = first; step < end; ++step) {
+        const MadeKernel& kernel = kernels[step - group.first];
+        note_ticks(step);
+        fill_frame(kernel.frame);
+        call(kernel);
+      }
+    };
+    std::size_t next = group.first;
+    for (const StripRun& run : plan.runs) {
+      one_by_one(next, run.first);
+      next = run.first + run.count;
+      branch(
+          pays(run),
+          [&] {
+            note_ticks(run.first);
+            call_strips(run, std::span(kernels).subspan(run.first - group.first, run.count));
+            for (std::size_t step = run.first + 1; step < next; ++step) note_ticks(step);
+          },
+          [&] { one_by_one(run.first, next); });
+    }
+    one_by_one(next, group.first + group.count);
+  }
+
+  llvm::Value* pays(const StripRun& run) {
+    llvm::Value* much = b.CreateICmpSGE(dim(run.link_bytes), number(least_link_bytes));
+    llvm::Value* many = b.CreateICmpSGE(dim(run.all_points), number(least_strips * run.points));
+    return b.CreateAnd(b.CreateAnd(much, many), b.CreateICmpSGE(dim(run.work), number(parallel_work)));
+  }
+
+  void call_strips(const StripRun& run, std::span<const MadeKernel> kernels) {
+    std::vector<StripKernel> parts;
+    for (std::size_t i = 0; i < kernels.size(); ++i) {
+      parts.push_back({.chunk = kernels[i].chunk, .frame = kernels[i].frame, .items = run.items[i]});
+    }
+    const StripFunction strips = emit_strips(module, run, parts, step_name("strips", run.first));
+    llvm::AllocaInst* frame = stack_array(b.getInt64Ty(), strips.slots, "strips");
+    llvm::Value* alone = b.CreateIsNull(parallel_for_);
+    std::size_t slot = 0;
+    const auto put = [&](llvm::Value* value) {
+      b.CreateStore(value, b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), frame, slot++));
+    };
+    llvm::AllocaInst* places = stack_array(b.getInt64Ty(), 1, "places");
+    b.CreateStore(number(0), places);
+    put(dim(run.all_points));
+    put(places);
+    for (std::size_t i = 0; i < kernels.size(); ++i) {
+      const auto [before, after] = items_around(*this, *kernels[i].schedule, run.items[i], *module.program.pool, alone);
+      put(before);
+      put(after);
+      for (const FrameSlot& need : kernels[i].frame) put(held(need));
+    }
+    llvm::Value* count = ceil_div(dim(run.all_points), run.points);
+    branch(
+        alone,
+        [&] {
+          b.CreateCall(strips.function, {frame, number(0), count});
+        },
+        [&] {
+          llvm::Value* whole = b.CreateSDiv(dim(run.all_points), number(run.points));
+          llvm::Value* most = smaller(whole, number(most_strip_chunks));
+          parallel_for(strips.function, frame, count, grain_of(dim(run.work), count, most));
+        });
+  }
+
+  /// For work that is enough to be shared out.
+  llvm::Value* grain_of(llvm::Value* work, llvm::Value* items, llvm::Value* most) {
+    llvm::Value* chunks = smaller(b.CreateSDiv(work, number(chunk_work)), most);
+    return b.CreateSDiv(b.CreateNSWAdd(items, b.CreateNSWSub(chunks, number(1))), chunks);
+  }
+
+  void parallel_for(llvm::Function* chunk, llvm::Value* frame, llvm::Value* items, llvm::Value* grain) {
+    auto* type = llvm::FunctionType::get(
+        b.getVoidTy(),
+        {module.pointer_type(), module.pointer_type(), module.pointer_type(), b.getInt64Ty(), b.getInt64Ty()}, false);
+    b.CreateCall(type, parallel_for_,
+                 {field(offsetof(abi::Arguments, parallel_context), "parallel_context"), chunk, frame, items, grain});
   }
 
   /// How many items go into a chunk depends on shapes alone, never on the number of threads.
-  void call(llvm::Function* chunk, const Schedule& schedule) {
+  void call(const MadeKernel& kernel) {
+    const Schedule& schedule = *kernel.schedule;
     llvm::Value* alone = b.CreateIsNull(parallel_for_);
     llvm::Value* items = item_count(*this, schedule, *module.program.pool, alone);
     llvm::Value* work = dim(schedule.work);
@@ -198,20 +301,13 @@ class ProgramEmitter : public FunctionEmitter {
     branch(
         share,
         [&] {
-          llvm::Value* chunks = smaller(b.CreateSDiv(work, number(chunk_work)), number(most_chunks));
-          llvm::Value* grain = b.CreateSDiv(b.CreateNSWAdd(items, b.CreateNSWSub(chunks, number(1))), chunks);
           const std::int64_t blocks = whole_blocks(schedule, *module.program.pool);
-          grain = grown(b.CreateNSWMul(ceil_div(grain, blocks), number(blocks)), schedule);
-          auto* type = llvm::FunctionType::get(
-              b.getVoidTy(),
-              {module.pointer_type(), module.pointer_type(), module.pointer_type(), b.getInt64Ty(), b.getInt64Ty()},
-              false);
-          b.CreateCall(
-              type, parallel_for_,
-              {field(offsetof(abi::Arguments, parallel_context), "parallel_context"), chunk, frame_, items, grain});
+          llvm::Value* grain =
+              b.CreateNSWMul(ceil_div(grain_of(work, items, number(most_chunks)), blocks), number(blocks));
+          parallel_for(kernel.chunk, frame_, items, grown(grain, schedule));
         },
         [&] {
-          b.CreateCall(chunk, {frame_, number(0), items});
+          b.CreateCall(kernel.chunk, {frame_, number(0), items});
         });
   }
 

@@ -1,5 +1,7 @@
 #include <lathe/codegen/explain.h>
 
+#include <lathe/codegen/strips.h>
+
 #include "llvm/harness.h"
 
 using namespace lathe;
@@ -47,6 +49,37 @@ TEST_CASE("work and traffic are counted for the sizes at hand") {
   CHECK(why.sizes == "batch = 32");
   CHECK(explain_dense(64).steps.front().flops == 2 * step.flops);
   CHECK(explain_dense(0).steps.front().chunks == 0);
+}
+
+TEST_CASE("kernels that run in strips at the sizes at hand say so") {
+  Builder b;
+  const Dim n = dim("n");
+  const TensorId x = b.input(f32, {n, 64, 64});
+  const TensorId roots = b.arena(f32, {n, 64, 64});
+  const TensorId turned = b.output(f32, {n, 64, 64});
+  for (const bool second : {false, true}) {
+    const Index image = b.outer(n, "image");
+    const Index i = b.outer(64, "i");
+    const Index j = b.outer(64, "j");
+    if (second) {
+      b.stage().yield(b.load(roots, {image, j, i}), turned, {image, i, j});
+    } else {
+      b.stage().yield(sqrt(b.load(x, {image, i, j})), roots, {image, i, j});
+    }
+    b.finish_kernel();
+  }
+  find_strips(b.program);
+  REQUIRE(b.program.strips.size() == 1);
+  const auto executable = compile(b.program);
+  for (const std::int64_t images : {4, 400}) {
+    CAPTURE(images);
+    Bindings sizes;
+    sizes.bind(symbol("n"), images);
+    for (const StepReport& step : explain(*executable, sizes).steps) {
+      CHECK((step.schedule.find("; in strips with kernels 0 to 1, 16 points of their first axes at a time") !=
+             std::string::npos) == (images == 400));
+    }
+  }
 }
 
 TEST_CASE("the text has a line for every kernel and every compile phase") {

@@ -1,0 +1,421 @@
+#include <lathe/codegen/strips.h>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include <lathe/codegen/access.h>
+#include <lathe/codegen/lowered.h>
+#include <lathe/codegen/memory_plan.h>
+
+namespace lathe {
+
+using namespace loop;  // the expression vocabulary is used throughout
+
+namespace {
+
+/// What kernels leave for each other in a strip stays in the second-level cache, if several points do; a single one may
+/// fill more, which is still far from memory. What they read at all points stays beside it.
+constexpr std::int64_t strip_bytes = 256 << 10;
+constexpr std::int64_t most_point_bytes = 8 << 20;
+constexpr std::int64_t most_fixed_bytes = 256 << 10;
+/// Finer points, by more axes, leave too little of what kernels do in one go.
+constexpr std::int64_t least_point_bytes = 8 << 10;
+/// Where items are larger than points: the most points that it may take to make whole items.
+constexpr std::int64_t most_item_points = 8;
+constexpr std::int64_t tensor_alignment = 64;
+
+/// A kernel as seen from its first few axes.
+struct View {
+  bool suits = false;             // it could be one of a group over these
+  std::vector<Dim> extents = {};  // of the axes
+  std::set<TensorId> along = {};  // tensors of which each point touches a part of its own
+};
+
+/// What a step touches.
+struct Footprint {
+  std::set<TensorId> reads = {};
+  std::set<TensorId> writes = {};
+  std::vector<View> views = {};  // from one axis, from two, ...
+};
+
+bool intersect(const std::set<TensorId>& x, const std::set<TensorId>& y) {
+  return std::any_of(x.begin(), x.end(), [&](TensorId id) { return y.contains(id); });
+}
+
+/// Whether two steps may not change places.
+bool conflict(const Footprint& x, const Footprint& y) {
+  return intersect(x.writes, y.writes) || intersect(x.writes, y.reads) || intersect(x.reads, y.writes);
+}
+
+template <class T>
+std::span<const T> first_of(const std::vector<T>& all, std::size_t count) {
+  return std::span(all).first(std::min(count, all.size()));
+}
+
+class FootprintFinder {
+ public:
+  explicit FootprintFinder(const Program& program) : program_(program), pool_(*program.pool) {}
+
+  Footprint operator()(const HostStep& step) const { return {.reads = {step.tensor}}; }
+  Footprint operator()(const CommitStep& step) const { return {.reads = {step.from}, .writes = {step.variable}}; }
+  Footprint operator()(const ScatterKernel& scatter) const {
+    Footprint out{.reads = {scatter.base}, .writes = {scatter.out}};
+    std::vector<ExprId> roots = scatter.target;
+    roots.push_back(scatter.value);
+    for (const Load& load : loads_in(pool_, roots)) out.reads.insert(load.tensor);
+    return out;
+  }
+
+  Footprint operator()(const Kernel& kernel) const {
+    Footprint out;
+    Accesses accesses(program_, kernel.locals, kernel.stages);
+    std::vector<ExprId> roots = values_of(kernel.stages);
+    std::vector<ExprId> touched = loads_of(pool_, roots);
+    for (const ExprId load : touched) out.reads.insert(tensor(load));
+    bool updates = false;
+    for (const Stage& stage : kernel.stages) {
+      for (const Yield& yield : stage.yields) {
+        std::visit([&](const auto& to) { roots.insert(roots.end(), to.indices.begin(), to.indices.end()); },
+                   yield.destination);
+        const auto* to = std::get_if<ToTensor>(&yield.destination);
+        if (!to) continue;
+        out.writes.insert(to->tensor);
+        touched.push_back(accesses.target(yield));
+        updates = updates || program_.tensor(to->tensor).role == Role::variable;
+      }
+    }
+    // Variables change once nothing can fail any more: that order is not to be touched.
+    if (updates || contains_check(pool_, roots)) return out;
+    for (std::size_t axes = 1; axes <= kernel.outer.size(); ++axes) {
+      out.views.push_back(view(accesses, touched, std::span(kernel.outer).first(axes)));
+      View& made = out.views.back();
+      made.suits = made.suits && std::ranges::includes(made.along, out.writes);
+    }
+    return out;
+  }
+
+ private:
+  TensorId tensor(ExprId load) const { return std::get<Load>(pool_.node(load)).tensor; }
+
+  View view(Accesses& accesses, std::span<const ExprId> touched, std::span<const AxisId> axes) const {
+    View out;
+    std::vector<ExprId> point;
+    for (const AxisId axis : axes) {
+      out.extents.push_back(pool_.axis(axis).extent);
+      point.push_back(pool_.index(axis).id);
+    }
+    std::map<TensorId, Dim> others;  // and the elements that are read at one point
+    for (const ExprId access : touched) {
+      const auto& load = std::get<Load>(pool_.node(access));
+      if (std::ranges::equal(point, first_of(load.indices, axes.size())) &&
+          std::ranges::equal(out.extents, first_of(shape(load.tensor), axes.size()))) {
+        out.along.insert(load.tensor);
+        continue;
+      }
+      Dim elements = 1;
+      for (const AxisId other : accesses.facts(access).axes) {
+        if (std::find(axes.begin(), axes.end(), other) == axes.end()) elements = elements * pool_.axis(other).extent;
+      }
+      others[load.tensor] = elements;
+    }
+    std::int64_t bytes = 0;
+    for (const auto& [id, elements] : others) {
+      out.along.erase(id);
+      const std::int64_t whole = element_count(shape(id)).as_constant().value_or(INT64_MAX);
+      const std::int64_t count = std::min(elements.as_constant().value_or(INT64_MAX), whole);
+      if (count > most_fixed_bytes) return out;
+      bytes += count * static_cast<std::int64_t>(size_of(program_.tensor(id).type.dtype));
+    }
+    out.suits = bytes <= most_fixed_bytes;
+    return out;
+  }
+
+  const Shape& shape(TensorId id) const { return program_.tensor(id).type.shape; }
+
+  const Program& program_;
+  Pool& pool_;
+};
+
+class Finder {
+ public:
+  explicit Finder(Program& program) : program_(program) {
+    for (const Step& step : program.steps) footprints_.push_back(std::visit(FootprintFinder(program), step));
+  }
+
+  void run() {
+    for (std::size_t first = 0; first < footprints_.size(); ++first) {
+      std::vector<std::size_t> best;
+      StripGroup group;
+      for (std::size_t more = 1; more <= footprints_[first].views.size(); ++more) {
+        std::vector<std::size_t> found = grow(first, more);
+        if (found.size() < 2 || found.size() < best.size()) continue;
+        if (more > 1 && point_bytes(found, more) < least_point_bytes) continue;
+        best = std::move(found);
+        group = {.first = first, .count = best.size(), .axes = more, .points = points(first, more)};
+      }
+      if (best.empty() || !may_pay(group, point_bytes(best, group.axes))) continue;
+      for (std::size_t i = 0; i < best.size(); ++i) {
+        move_step(best[i], first + i);
+        best[i] = first + i;
+      }
+      group.links = links(best, group.axes);
+      for (StripGroup::Link& link : group.links) link.is_private = is_private(link);
+      program_.strips.push_back(std::move(group));
+      first += best.size() - 1;
+    }
+  }
+
+ private:
+  /// The steps that make a group with `first` over so many axes, all of which could come right after it.
+  std::vector<std::size_t> grow(std::size_t first, std::size_t axes) const {
+    std::vector<std::size_t> members = {first};
+    if (!view(first, axes).suits) return members;
+    std::vector<std::size_t> passed;
+    for (std::size_t next = first + 1; next < footprints_.size(); ++next) {
+      const auto moves_past = [&](std::size_t step) { return !conflict(footprints_[step], footprints_[next]); };
+      if (joins(members, next, axes) && std::all_of(passed.begin(), passed.end(), moves_past)) {
+        members.push_back(next);
+      } else {
+        passed.push_back(next);
+      }
+    }
+    return members;
+  }
+
+  Dim points(std::size_t step, std::size_t axes) const {
+    Dim out = 1;
+    for (const Dim& extent : view(step, axes).extents) out = out * extent;
+    return out;
+  }
+
+  const View& view(std::size_t step, std::size_t axes) const { return footprints_[step].views.at(axes - 1); }
+
+  /// Whether step `next` reads what the members write, and all that it shares with them is each point's own.
+  bool joins(std::vector<std::size_t> members, std::size_t next, std::size_t axes) const {
+    const Footprint& own = footprints_[next];
+    if (own.views.size() < axes || !view(next, axes).suits) return false;
+    if (view(next, axes).extents != view(members.front(), axes).extents) return false;
+    const auto keeps = [&](std::size_t step, const std::set<TensorId>& written) {
+      const std::set<TensorId>& reads = footprints_[step].reads;
+      return std::all_of(reads.begin(), reads.end(),
+                         [&](TensorId id) { return !written.contains(id) || view(step, axes).along.contains(id); });
+    };
+    bool reads = false;
+    for (const std::size_t member : members) {
+      reads = reads || intersect(footprints_[member].writes, own.reads);
+      if (!keeps(next, footprints_[member].writes) || !keeps(member, own.writes)) return false;
+    }
+    if (!reads) return false;
+    members.push_back(next);
+    return point_bytes(members, axes) <= most_point_bytes;
+  }
+
+  /// What members leave for each other at one point; more than there may be where that depends on sizes.
+  std::int64_t point_bytes(std::span<const std::size_t> members, std::size_t axes) const {
+    std::int64_t bytes = 0;
+    for (const StripGroup::Link& link : links(members, axes)) {
+      if (link.point_bytes == 0) return most_point_bytes + 1;
+      bytes += link.point_bytes;
+    }
+    return bytes;
+  }
+
+  /// Bytes of a point are 0 where they depend on sizes.
+  std::vector<StripGroup::Link> links(std::span<const std::size_t> members, std::size_t axes) const {
+    std::vector<StripGroup::Link> out;
+    for (const std::size_t step : members) {
+      for (const TensorId id : footprints_[step].writes) {
+        StripGroup::Link link{.tensor = id, .first = step, .last = step};
+        for (const std::size_t other : members) {
+          if (other > step && footprints_[other].reads.contains(id)) link.last = other;
+        }
+        if (link.last == step) continue;
+        const TensorType& type = program_.tensor(id).type;
+        const Shape of_point(type.shape.begin() + static_cast<std::ptrdiff_t>(axes), type.shape.end());
+        link.point_bytes = bytes_of({type.dtype, of_point}).as_constant().value_or(0);
+        out.push_back(link);
+      }
+    }
+    return out;
+  }
+
+  /// Whether only steps [first, last] touch what the first of them leaves for the others.
+  bool is_private(const StripGroup::Link& link) const {
+    if (program_.tensor(link.tensor).role != Role::arena) return false;
+    for (std::size_t step = 0; step < footprints_.size(); ++step) {
+      if (step != link.first && footprints_[step].writes.contains(link.tensor)) return false;
+      const bool within = step >= link.first && step <= link.last;
+      if (!within && footprints_[step].reads.contains(link.tensor)) return false;
+    }
+    return true;
+  }
+
+  /// False if the sizes are known, and too small.
+  static bool may_pay(const StripGroup& group, std::int64_t point_bytes) {
+    const auto points = group.points.as_constant();
+    return !points || (*points >= least_strips && *points * point_bytes >= least_link_bytes);
+  }
+
+  /// Puts step `from` before step `to`.
+  void move_step(std::size_t from, std::size_t to) {
+    const auto rotate = [&](auto& steps) {
+      const auto at = [&](std::size_t step) { return steps.begin() + static_cast<std::ptrdiff_t>(step); };
+      std::rotate(at(to), at(from), at(from + 1));
+    };
+    rotate(program_.steps);
+    rotate(footprints_);
+  }
+
+  Program& program_;
+  std::vector<Footprint> footprints_;  // by step
+};
+
+/// The number of the point that a kernel is at, in row-major order.
+Affine point_number(Pool& pool, const Program& program, const Schedule& schedule, std::size_t axes) {
+  for (const Stage& stage : schedule.stages) {
+    for (const Yield& yield : stage.yields) {
+      const auto* to = std::get_if<ToTensor>(&yield.destination);
+      if (!to) continue;
+      const Shape& shape = program.tensor(to->tensor).type.shape;
+      Expr number = pool.extent(0);
+      for (std::size_t axis = 0; axis < axes; ++axis) {
+        number = number * pool.extent(shape[axis]) + pool.wrap(to->indices[axis]);
+      }
+      return affine(pool, number.id);
+    }
+  }
+  return {};
+}
+
+/// Nothing if a point is no number of neighbouring items, nor an item a number of points.
+std::optional<PointItems> items_of_point(const Program& program, const Schedule& schedule, std::size_t axes) {
+  Pool& pool = *program.pool;
+  const Affine number = point_number(pool, program, schedule, axes);
+  const auto& batch = schedule.batch;
+  if (number.terms.empty() || number.constant != Dim(0)) return std::nullopt;
+  PointItems out{.panels_before = true, .rows_after = true};
+  const auto axis_of = [&](ExprId id) -> std::optional<AxisId> {
+    const auto* index = std::get_if<AxisIndex>(&pool.node(id));
+    if (!index || std::find(schedule.shared.begin(), schedule.shared.end(), index->axis) != schedule.shared.end()) {
+      return std::nullopt;
+    }
+    return index->axis;
+  };
+  if (number.terms.size() > 1) {  // axes of the batch, one after the other
+    const auto has = [&](AxisId axis) { return number.coefficient(pool.index(axis).id) != Dim(0); };
+    const auto first = std::find_if(batch.begin(), batch.end(), has);
+    const auto end = std::find_if_not(first, batch.end(), has);
+    if (static_cast<std::size_t>(end - first) != number.terms.size()) return std::nullopt;
+    Dim step = 1;
+    for (auto axis = end; axis-- != first;) {
+      const ExprId id = pool.index(*axis).id;
+      if (!axis_of(id) || number.coefficient(id) != step) return std::nullopt;
+      step = step * pool.axis(*axis).extent;
+    }
+    out.before.assign(batch.begin(), first);
+    out.after.assign(end, batch.end());
+    return out;
+  }
+  if (number.terms.front().second != Dim(1)) return std::nullopt;
+  ExprId id = number.terms.front().first;
+  while (const auto* quotient = std::get_if<Binary>(&pool.node(id))) {
+    const auto* length = std::get_if<Extent>(&pool.node(quotient->b));
+    const auto elements = length ? length->dim.as_constant() : std::nullopt;
+    if (quotient->op != BinaryOp::floor_div || !elements || *elements <= 0) return std::nullopt;
+    out.point *= *elements;
+    id = quotient->a;
+  }
+  const std::optional<AxisId> axis = axis_of(id);
+  if (!axis) return std::nullopt;
+  if (schedule.column == axis) {
+    out.panels_before = false;
+    out.after = batch;
+    out.item = schedule.panel;
+    return out;
+  }
+  const auto at = std::find(batch.begin(), batch.end(), *axis);
+  out.before.assign(batch.begin(), at);
+  if (at != batch.end()) {
+    out.after.assign(at + 1, batch.end());
+    return out;
+  }
+  if (schedule.row != axis) return std::nullopt;
+  out.rows_after = false;
+  out.item = schedule.rows();
+  return out;
+}
+
+/// The least number of points that are whole items.
+std::int64_t whole_points(const PointItems& items) {
+  return items.item / std::gcd(items.item, items.point);
+}
+
+}  // namespace
+
+void find_strips(Program& program) {
+  Finder(program).run();
+}
+
+bool pays(const StripRun& run, const Bindings& bindings) {
+  return run.link_bytes.evaluate(bindings) >= least_link_bytes &&
+         run.all_points.evaluate(bindings) >= least_strips * run.points && run.work.evaluate(bindings) >= parallel_work;
+}
+
+namespace {
+
+/// Tells those links of a run that may lie elsewhere than where their points are. What they share memory with must then
+/// do so as well.
+void choose_private(const Program& program, const StripGroup& group, StripRun& run) {
+  const auto in_run = [&](loop::TensorId id) {
+    return std::any_of(run.links.begin(), run.links.end(), [&](const auto& link) { return link.tensor == id; });
+  };
+  for (StripGroup::Link& link : run.links) {
+    const bool shares_with_others = std::any_of(group.links.begin(), group.links.end(), [&](const auto& other) {
+      return !in_run(other.tensor) && share_memory(program.tensor(other.tensor), program.tensor(link.tensor));
+    });
+    const bool stays_aligned = run.points * link.point_bytes % tensor_alignment == 0;
+    link.is_private = link.is_private && stays_aligned && !shares_with_others;
+  }
+}
+
+}  // namespace
+
+StripPlan plan_strips(const Program& program, const StripGroup& group, const MachineModel& machine) {
+  StripPlan out;
+  for (std::size_t step = group.first; step < group.first + group.count; ++step) {
+    Schedule made = schedule(program, std::get<Kernel>(program.steps[step]), machine);
+    std::erase_if(made.streamed, [&](TensorId id) {
+      return std::any_of(group.links.begin(), group.links.end(), [&](const auto& link) { return link.tensor == id; });
+    });
+    const auto items = items_of_point(program, made, group.axes);
+    if (items && whole_points(*items) <= most_item_points) {
+      const bool goes_on = !out.runs.empty() && out.runs.back().first + out.runs.back().count == step;
+      if (!goes_on) out.runs.push_back({.first = step, .all_points = group.points});
+      StripRun& run = out.runs.back();
+      ++run.count;
+      run.items.push_back(*items);
+      run.work = run.work + made.work;
+    }
+    out.schedules.push_back(std::move(made));
+  }
+  for (StripRun& run : out.runs) {
+    std::int64_t bytes = 0;
+    for (const StripGroup::Link& link : group.links) {
+      if (link.first < run.first || link.last >= run.first + run.count) continue;
+      run.links.push_back(link);
+      bytes += link.point_bytes;
+    }
+    std::int64_t whole = 1;
+    for (const PointItems& items : run.items) whole = std::lcm(whole, whole_points(items));
+    run.points = std::max<std::int64_t>(strip_bytes / std::max<std::int64_t>(bytes, 1) / whole, 1) * whole;
+    run.link_bytes = run.all_points * Dim(bytes);
+    choose_private(program, group, run);
+  }
+  std::erase_if(out.runs, [](const StripRun& run) { return run.links.empty(); });
+  return out;
+}
+
+}  // namespace lathe
