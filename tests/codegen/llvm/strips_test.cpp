@@ -1,6 +1,9 @@
 // Kernels in strips: the interpreter's bits, whatever a strip holds.
 #include "harness.h"
 
+#include <atomic>
+#include <thread>
+
 #include <lathe/codegen/memory_plan.h>
 #include <lathe/codegen/strips.h>
 #include <lathe/ops/conv.h>
@@ -51,6 +54,20 @@ Program program_in_strips(Graph& graph, const Values& outputs, const std::vector
     CHECK(without > 0);
   }
   return program;
+}
+
+/// Chunks on four threads, each taking the next one.
+extern "C" void run_on_threads(void*, abi::ChunkFunction chunk, const void* frame, std::int64_t items,
+                               std::int64_t grain) {
+  std::atomic<std::int64_t> next = 0;
+  const auto work = [&] {
+    for (std::int64_t begin = next.fetch_add(grain); begin < items; begin = next.fetch_add(grain)) {
+      chunk(frame, begin, std::min(begin + grain, items));
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
 }
 
 const std::vector<std::vector<std::int64_t>> batches = {{0}, {1}, {7}, {17}, {33}};
@@ -111,6 +128,28 @@ TEST_CASE("tensors that take turns at one place") {
   CHECK(share_memory(b.program.tensor(tensors[1]), b.program.tensor(tensors[3])));
   CHECK(!share_memory(b.program.tensor(tensors[1]), b.program.tensor(tensors[2])));
   check_against_interpreter(b.program, {.symbols = {{3}, {50}}});
+}
+
+TEST_CASE("calls at the same time have places of their own for what only they need") {
+  Graph g;
+  const Value y = relu(conv2d(images(g, 1), weights(g, "w", {3, 3, 1, 16}), {.padding = Padding::same}));
+  set_outputs(g, {max_pool2d(y, 2)});
+  const Program program = program_of(g);
+  REQUIRE(program.strips.size() == 1);
+  REQUIRE(program.strips.front().links.front().is_private);
+  const FlushDenormals flush;
+  const auto executable = compile(program);
+  const Memory initial(program, {67}, Fill::numbers, 3);
+  Memory expected = initial;
+  REQUIRE(loop::interpret(program, expected.arguments()) == 0);
+  for (int run = 0; run < 20; ++run) {
+    Memory actual = initial;
+    abi::Arguments arguments = actual.arguments();
+    arguments.parallel_for = run_on_threads;
+    CHECK(executable->entry()(&arguments) == 0);
+    CHECK(difference(expected.outputs, actual.outputs, program.outputs, program) == "");
+    CHECK(actual.arena.front().intact());
+  }
 }
 
 TEST_CASE("batches of two axes") {
