@@ -1,7 +1,6 @@
 #include <lathe/codegen/strips.h>
 
 #include <algorithm>
-#include <iterator>
 #include <map>
 #include <numeric>
 #include <set>

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include <lathe/codegen/schedule.h>
@@ -19,8 +18,6 @@ struct PointItems {
   bool rows_after = false;  // and blocks of rows
   std::int64_t point = 1;   // elements of a point, along the axis that the common ones have become a part of
   std::int64_t item = 1;    // elements of an item, along the same
-
-  bool operator==(const PointItems&) const = default;
 };
 
 /// Kernels of a group whose schedules let them run in strips together.

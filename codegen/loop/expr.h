@@ -17,8 +17,7 @@
 /// The expressions of kernel IR. Semantics, which the interpreter follows to the letter and compiled code to the bit:
 ///
 /// - Arithmetic is IEEE 754 in the operands' dtype, subnormals flushed to zero; but one that was fed may be left where
-/// an
-///   operation gives its operand back, as x * 1 does. `a * b + c` rounds twice; only Fma rounds once. Integers wrap.
+///   an operation gives its operand back, as x * 1 does. `a * b + c` rounds twice; only Fma rounds once. Integers wrap.
 ///   There are no implicit casts: both sides of a Binary have one dtype.
 /// - max and min propagate NaN, and flush what they choose: max(a, b) = a > b or a is NaN ? a : b. Comparisons with NaN
 ///   are false, != is true.
