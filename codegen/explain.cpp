@@ -246,10 +246,9 @@ Explanation explain(const Executable& executable, const Bindings& bindings, std:
     out.sizes +=
         fmt::format("{}{} = {}", out.sizes.empty() ? "" : ", ", name_of(symbol), Dim(symbol).evaluate(bindings));
   }
-  auto strips = program.strips.begin();
   while (out.steps.size() < program.steps.size()) {
-    if (strips != program.strips.end() && strips->first == out.steps.size()) {
-      explain(program, *strips++, machine, bindings, out.steps);
+    if (const StripGroup* group = group_at(program, out.steps.size())) {
+      explain(program, *group, machine, bindings, out.steps);
       continue;
     }
     out.steps.push_back(std::visit([&](const auto& kind) { return report(program, kind, machine, bindings); },

@@ -1,8 +1,10 @@
 #include <lathe/codegen/memory_plan.h>
 
 #include <algorithm>
+#include <array>
+#include <ranges>
 
-#include <lathe/codegen/lowered.h>
+#include <lathe/codegen/footprint.h>
 
 namespace lathe {
 namespace {
@@ -39,36 +41,6 @@ struct Slot {
   std::vector<Lifetime> lives;
 };
 
-/// The tensors that a step touches.
-std::vector<TensorId> touched(const loop::Pool& pool, const loop::Step& step) {
-  std::vector<TensorId> tensors;
-  std::vector<loop::ExprId> roots;
-  struct Visitor {
-    std::vector<TensorId>& tensors;
-    std::vector<loop::ExprId>& roots;
-    void operator()(const loop::Kernel& kernel) const {
-      for (const loop::Stage& stage : kernel.stages) {
-        for (const loop::Yield& yield : stage.yields) {
-          roots.push_back(yield.value);
-          if (const auto* to = std::get_if<loop::ToTensor>(&yield.destination)) tensors.push_back(to->tensor);
-        }
-      }
-    }
-    void operator()(const loop::ScatterKernel& scatter) const {
-      tensors.insert(tensors.end(), {scatter.base, scatter.out});
-      roots.insert(roots.end(), scatter.target.begin(), scatter.target.end());
-      roots.push_back(scatter.value);
-    }
-    void operator()(const loop::HostStep& host) const { tensors.push_back(host.tensor); }
-    void operator()(const loop::CommitStep& commit) const {
-      tensors.insert(tensors.end(), {commit.from, commit.variable});
-    }
-  };
-  std::visit(Visitor{tensors, roots}, step);
-  for (const loop::Load& load : loads_in(pool, roots)) tensors.push_back(load.tensor);
-  return tensors;
-}
-
 /// Of each step: those that may be at work together with it.
 std::vector<Range> ranges_of(const Program& program) {
   std::vector<Range> ranges;
@@ -91,7 +63,8 @@ std::vector<Lifetime> lifetimes(const Program& program) {
   std::vector<Lifetime> lives;
   const std::vector<Range> ranges = ranges_of(program);
   for (std::size_t step = 0; step < program.steps.size(); ++step) {
-    for (const TensorId tensor : touched(*program.pool, program.steps[step])) {
+    const Footprint touched = footprint(*program.pool, program.steps[step]);
+    for (const TensorId tensor : std::array{std::span(touched.writes), std::span(touched.reads)} | std::views::join) {
       if (program.tensor(tensor).role != Role::arena) continue;
       const auto at =
           std::find_if(lives.begin(), lives.end(), [&](const Lifetime& life) { return life.tensor == tensor; });

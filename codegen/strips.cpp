@@ -6,6 +6,7 @@
 #include <set>
 
 #include <lathe/codegen/access.h>
+#include <lathe/codegen/footprint.h>
 #include <lathe/codegen/lowered.h>
 #include <lathe/codegen/memory_plan.h>
 
@@ -33,8 +34,8 @@ struct View {
   std::set<TensorId> along = {};  // tensors of which each point touches a part of its own
 };
 
-/// What a step touches.
-struct Footprint {
+/// A step as one that might join a group, or be in the way of one.
+struct Candidate {
   std::set<TensorId> reads = {};
   std::set<TensorId> writes = {};
   std::vector<View> views = {};  // from one axis, from two, ...
@@ -45,7 +46,7 @@ bool intersect(const std::set<TensorId>& x, const std::set<TensorId>& y) {
 }
 
 /// Whether two steps may not change places.
-bool conflict(const Footprint& x, const Footprint& y) {
+bool conflict(const Candidate& x, const Candidate& y) {
   return intersect(x.writes, y.writes) || intersect(x.writes, y.reads) || intersect(x.reads, y.writes);
 }
 
@@ -54,42 +55,28 @@ std::span<const T> first_of(const std::vector<T>& all, std::size_t count) {
   return std::span(all).first(std::min(count, all.size()));
 }
 
-class FootprintFinder {
+class CandidateMaker {
  public:
-  explicit FootprintFinder(const Program& program) : program_(program), pool_(*program.pool) {}
+  explicit CandidateMaker(const Program& program) : program_(program), pool_(*program.pool) {}
 
-  Footprint operator()(const HostStep& step) const { return {.reads = {step.tensor}}; }
-  Footprint operator()(const CommitStep& step) const { return {.reads = {step.from}, .writes = {step.variable}}; }
-  Footprint operator()(const ScatterKernel& scatter) const {
-    Footprint out{.reads = {scatter.base}, .writes = {scatter.out}};
-    std::vector<ExprId> roots = scatter.target;
-    roots.push_back(scatter.value);
-    for (const Load& load : loads_in(pool_, roots)) out.reads.insert(load.tensor);
-    return out;
-  }
-
-  Footprint operator()(const Kernel& kernel) const {
-    Footprint out;
-    Accesses accesses(program_, kernel.locals, kernel.stages);
-    std::vector<ExprId> roots = values_of(kernel.stages);
-    std::vector<ExprId> touched = loads_of(pool_, roots);
-    for (const ExprId load : touched) out.reads.insert(tensor(load));
-    bool updates = false;
-    for (const Stage& stage : kernel.stages) {
+  Candidate make(const Step& step) const {
+    const Footprint touched = footprint(pool_, step);
+    Candidate out{.reads = {touched.reads.begin(), touched.reads.end()},
+                  .writes = {touched.writes.begin(), touched.writes.end()}};
+    const auto* kernel = std::get_if<Kernel>(&step);
+    // Variables change once nothing can fail any more: that order is not to be touched.
+    const bool updates = std::any_of(touched.writes.begin(), touched.writes.end(),
+                                     [&](TensorId id) { return program_.tensor(id).role == Role::variable; });
+    if (!kernel || updates || contains_check(pool_, touched.roots)) return out;
+    Accesses accesses(program_, kernel->locals, kernel->stages);
+    std::vector<ExprId> places = loads_of(pool_, values_of(kernel->stages));
+    for (const Stage& stage : kernel->stages) {
       for (const Yield& yield : stage.yields) {
-        std::visit([&](const auto& to) { roots.insert(roots.end(), to.indices.begin(), to.indices.end()); },
-                   yield.destination);
-        const auto* to = std::get_if<ToTensor>(&yield.destination);
-        if (!to) continue;
-        out.writes.insert(to->tensor);
-        touched.push_back(accesses.target(yield));
-        updates = updates || program_.tensor(to->tensor).role == Role::variable;
+        if (std::holds_alternative<ToTensor>(yield.destination)) places.push_back(accesses.target(yield));
       }
     }
-    // Variables change once nothing can fail any more: that order is not to be touched.
-    if (updates || contains_check(pool_, roots)) return out;
-    for (std::size_t axes = 1; axes <= kernel.outer.size(); ++axes) {
-      out.views.push_back(view(accesses, touched, std::span(kernel.outer).first(axes)));
+    for (std::size_t axes = 1; axes <= kernel->outer.size(); ++axes) {
+      out.views.push_back(view(accesses, places, std::span(kernel->outer).first(axes)));
       View& made = out.views.back();
       made.suits = made.suits && std::ranges::includes(made.along, out.writes);
     }
@@ -97,9 +84,7 @@ class FootprintFinder {
   }
 
  private:
-  TensorId tensor(ExprId load) const { return std::get<Load>(pool_.node(load)).tensor; }
-
-  View view(Accesses& accesses, std::span<const ExprId> touched, std::span<const AxisId> axes) const {
+  View view(Accesses& accesses, std::span<const ExprId> places, std::span<const AxisId> axes) const {
     View out;
     std::vector<ExprId> point;
     for (const AxisId axis : axes) {
@@ -107,7 +92,7 @@ class FootprintFinder {
       point.push_back(pool_.index(axis).id);
     }
     std::map<TensorId, Dim> others;  // and the elements that are read at one point
-    for (const ExprId access : touched) {
+    for (const ExprId access : places) {
       const auto& load = std::get<Load>(pool_.node(access));
       if (std::ranges::equal(point, first_of(load.indices, axes.size())) &&
           std::ranges::equal(out.extents, first_of(shape(load.tensor), axes.size()))) {
@@ -141,14 +126,14 @@ class FootprintFinder {
 class Finder {
  public:
   explicit Finder(Program& program) : program_(program) {
-    for (const Step& step : program.steps) footprints_.push_back(std::visit(FootprintFinder(program), step));
+    for (const Step& step : program.steps) candidates_.push_back(CandidateMaker(program).make(step));
   }
 
   void run() {
-    for (std::size_t first = 0; first < footprints_.size(); ++first) {
+    for (std::size_t first = 0; first < candidates_.size(); ++first) {
       std::vector<std::size_t> best;
       StripGroup group;
-      for (std::size_t more = 1; more <= footprints_[first].views.size(); ++more) {
+      for (std::size_t more = 1; more <= candidates_[first].views.size(); ++more) {
         std::vector<std::size_t> found = grow(first, more);
         if (found.size() < 2 || found.size() < best.size()) continue;
         if (more > 1 && point_bytes(found, more) < least_point_bytes) continue;
@@ -173,8 +158,8 @@ class Finder {
     std::vector<std::size_t> members = {first};
     if (!view(first, axes).suits) return members;
     std::vector<std::size_t> passed;
-    for (std::size_t next = first + 1; next < footprints_.size(); ++next) {
-      const auto moves_past = [&](std::size_t step) { return !conflict(footprints_[step], footprints_[next]); };
+    for (std::size_t next = first + 1; next < candidates_.size(); ++next) {
+      const auto moves_past = [&](std::size_t step) { return !conflict(candidates_[step], candidates_[next]); };
       if (joins(members, next, axes) && std::all_of(passed.begin(), passed.end(), moves_past)) {
         members.push_back(next);
       } else {
@@ -190,22 +175,22 @@ class Finder {
     return out;
   }
 
-  const View& view(std::size_t step, std::size_t axes) const { return footprints_[step].views.at(axes - 1); }
+  const View& view(std::size_t step, std::size_t axes) const { return candidates_[step].views.at(axes - 1); }
 
   /// Whether step `next` reads what the members write, and all that it shares with them is each point's own.
   bool joins(std::vector<std::size_t> members, std::size_t next, std::size_t axes) const {
-    const Footprint& own = footprints_[next];
+    const Candidate& own = candidates_[next];
     if (own.views.size() < axes || !view(next, axes).suits) return false;
     if (view(next, axes).extents != view(members.front(), axes).extents) return false;
     const auto keeps = [&](std::size_t step, const std::set<TensorId>& written) {
-      const std::set<TensorId>& reads = footprints_[step].reads;
+      const std::set<TensorId>& reads = candidates_[step].reads;
       return std::all_of(reads.begin(), reads.end(),
                          [&](TensorId id) { return !written.contains(id) || view(step, axes).along.contains(id); });
     };
     bool reads = false;
     for (const std::size_t member : members) {
-      reads = reads || intersect(footprints_[member].writes, own.reads);
-      if (!keeps(next, footprints_[member].writes) || !keeps(member, own.writes)) return false;
+      reads = reads || intersect(candidates_[member].writes, own.reads);
+      if (!keeps(next, candidates_[member].writes) || !keeps(member, own.writes)) return false;
     }
     if (!reads) return false;
     members.push_back(next);
@@ -226,10 +211,10 @@ class Finder {
   std::vector<StripGroup::Link> links(std::span<const std::size_t> members, std::size_t axes) const {
     std::vector<StripGroup::Link> out;
     for (const std::size_t step : members) {
-      for (const TensorId id : footprints_[step].writes) {
+      for (const TensorId id : candidates_[step].writes) {
         StripGroup::Link link{.tensor = id, .first = step, .last = step};
         for (const std::size_t other : members) {
-          if (other > step && footprints_[other].reads.contains(id)) link.last = other;
+          if (other > step && candidates_[other].reads.contains(id)) link.last = other;
         }
         if (link.last == step) continue;
         const TensorType& type = program_.tensor(id).type;
@@ -244,10 +229,10 @@ class Finder {
   /// Whether only steps [first, last] touch what the first of them leaves for the others.
   bool is_private(const StripGroup::Link& link) const {
     if (program_.tensor(link.tensor).role != Role::arena) return false;
-    for (std::size_t step = 0; step < footprints_.size(); ++step) {
-      if (step != link.first && footprints_[step].writes.contains(link.tensor)) return false;
+    for (std::size_t step = 0; step < candidates_.size(); ++step) {
+      if (step != link.first && candidates_[step].writes.contains(link.tensor)) return false;
       const bool within = step >= link.first && step <= link.last;
-      if (!within && footprints_[step].reads.contains(link.tensor)) return false;
+      if (!within && candidates_[step].reads.contains(link.tensor)) return false;
     }
     return true;
   }
@@ -265,11 +250,11 @@ class Finder {
       std::rotate(at(to), at(from), at(from + 1));
     };
     rotate(program_.steps);
-    rotate(footprints_);
+    rotate(candidates_);
   }
 
   Program& program_;
-  std::vector<Footprint> footprints_;  // by step
+  std::vector<Candidate> candidates_;  // by step
 };
 
 /// The number of the point that a kernel is at, in row-major order.
@@ -356,6 +341,12 @@ std::int64_t whole_points(const PointItems& items) {
 
 void find_strips(Program& program) {
   Finder(program).run();
+}
+
+const StripGroup* group_at(const Program& program, std::size_t step) {
+  const auto found = std::find_if(program.strips.begin(), program.strips.end(),
+                                  [&](const StripGroup& group) { return group.first == step; });
+  return found == program.strips.end() ? nullptr : &*found;
 }
 
 bool pays(const StripRun& run, const Bindings& bindings) {

@@ -9,6 +9,9 @@ namespace lathe {
 /// Finds the kernels of a program that may run in strips, and puts their steps next to each other.
 void find_strips(Program& program);
 
+/// The group that begins at a step, or null.
+const StripGroup* group_at(const Program& program, std::size_t step);
+
 /// Which items of a kernel a point of the axes common to a group is. Items go over `before`, then along the points,
 /// then over `after`.
 struct PointItems {

@@ -6,9 +6,11 @@
 #include <fmt/format.h>
 
 #include <lathe/codegen/abi.h>
+#include <lathe/codegen/footprint.h>
 #include <lathe/codegen/llvm/kernel.h>
 #include <lathe/codegen/llvm/strips.h>
 #include <lathe/codegen/llvm/unique.h>
+#include <lathe/codegen/lowered.h>
 #include <lathe/graph/error.h>
 
 namespace lathe::emit {
@@ -17,24 +19,8 @@ using namespace loop;  // the expression vocabulary is used throughout
 
 namespace {
 
-bool holds_check(const Pool& pool, const Step& step) {
-  std::vector<ExprId> roots;
-  if (const auto* kernel = std::get_if<Kernel>(&step)) {
-    for (const Stage& stage : kernel->stages) {
-      for (const Yield& yield : stage.yields) {
-        roots.push_back(yield.value);
-        std::visit([&](const auto& to) { roots.insert(roots.end(), to.indices.begin(), to.indices.end()); },
-                   yield.destination);
-      }
-    }
-  } else if (const auto* scatter = std::get_if<ScatterKernel>(&step)) {
-    roots = scatter->target;
-    roots.push_back(scatter->value);
-  }
-  for (const ExprId id : post_order(pool, roots)) {
-    if (std::holds_alternative<Check>(pool.node(id))) return true;
-  }
-  return false;
+bool can_fail(const Pool& pool, const Step& step) {
+  return contains_check(pool, footprint(pool, step).roots);
 }
 
 class ProgramEmitter : public FunctionEmitter {
@@ -52,18 +38,16 @@ class ProgramEmitter : public FunctionEmitter {
   void emit() {
     find_addresses();
     forget_failures();
-    auto strips = module.program.strips.begin();
     for (std::size_t i = 0; i < module.program.steps.size(); ++i) {
-      if (strips != module.program.strips.end() && strips->first == i) {
-        perform(*strips);
-        i += strips->count - 1;
-        ++strips;
+      if (const StripGroup* group = group_at(module.program, i)) {
+        perform(*group);
+        i += group->count - 1;
         continue;
       }
       const Step& step = module.program.steps[i];
       note_ticks(i);
       std::visit([&](const auto& kind) { perform(kind, i); }, step);
-      if (holds_check(*module.program.pool, step)) leave_if_failed();
+      if (can_fail(*module.program.pool, step)) leave_if_failed();
     }
     note_ticks(module.program.steps.size());
     b.CreateRet(b.getInt32(0));
