@@ -53,9 +53,8 @@ void compare(RandomGraph& made, Session& session, AotRunner& runner) {
 }  // namespace
 
 TEST_CASE("graphs compiled ahead of time have a session's bits") {
-  constexpr unsigned graphs = 60;
   const std::vector<std::vector<aot::Target>> targets = runnable_targets();
-  for (unsigned seed = first_random_graph(); seed < first_random_graph() + graphs; ++seed) {
+  for (const unsigned seed : random_graph_seeds(60)) {
     CAPTURE(seed);
     RandomGraph made(seed);
     CAPTURE(made.steps());

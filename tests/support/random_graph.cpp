@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "sanitized.h"
+
 namespace lathe::test {
 namespace {
 
@@ -43,9 +45,10 @@ Value like(const Value& x, const Value& y) {
 
 }  // namespace
 
-unsigned first_random_graph() {
+std::ranges::iota_view<unsigned, unsigned> random_graph_seeds(unsigned count) {
   const char* set = std::getenv("LATHE_FUZZ_SEED");
-  return set ? static_cast<unsigned>(std::stoul(set)) : 0;
+  const unsigned first = set ? static_cast<unsigned>(std::stoul(set)) : 0;
+  return {first, first + (is_sanitized ? count / 3 : count)};
 }
 
 RandomGraph::RandomGraph(unsigned seed) : RandomGraph(seed, nullptr, true) {}

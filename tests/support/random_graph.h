@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <ranges>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,9 @@
 
 namespace lathe::test {
 
-/// The seed of the first graph of a test. LATHE_FUZZ_SEED is for others than ever.
-unsigned first_random_graph();
+/// Seeds of `count` graphs, a third of them under sanitizers, where each takes many times as long. LATHE_FUZZ_SEED is
+/// the first one's, for others than ever.
+std::ranges::iota_view<unsigned, unsigned> random_graph_seeds(unsigned count);
 
 /// Ops drawn at random, of all kinds, one taking in what others made: the same seed draws the same ones. Some of what
 /// they make are outputs; so may be gradients, and new values of the variables.

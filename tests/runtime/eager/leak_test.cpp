@@ -17,6 +17,7 @@
 #include <lathe/runtime/eager/optimizer.h>
 #include <lathe/runtime/eager/tape.h>
 
+#include "../../support/sanitized.h"
 #include "../../support/temporary_folder.h"
 
 using namespace lathe;
@@ -33,18 +34,9 @@ std::int64_t resident_bytes() {
   return resident * sysconf(_SC_PAGESIZE);
 }
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define LATHE_TEST_SANITIZED 1  // keeps what was freed for a while, and takes its time
-#endif
-#endif
-#ifdef LATHE_TEST_SANITIZED
-constexpr std::int64_t allowed_bytes = std::int64_t{512} << 20;
-constexpr int part = 20;
-#else
-constexpr std::int64_t allowed_bytes = std::int64_t{4} << 20;
-constexpr int part = 1;
-#endif
+// A sanitizer keeps what was freed for a while, and takes its time.
+constexpr std::int64_t allowed_bytes = std::int64_t{test::is_sanitized ? 512 : 4} << 20;
+constexpr int part = test::is_sanitized ? 20 : 1;
 
 }  // namespace
 

@@ -1,0 +1,13 @@
+#pragma once
+
+namespace lathe::test {
+
+/// Whether this is a build with sanitizers, in which everything takes many times as long and memory is kept for a
+/// while.
+#ifdef LATHE_TEST_SANITIZED
+inline constexpr bool is_sanitized = true;
+#else
+inline constexpr bool is_sanitized = false;
+#endif
+
+}  // namespace lathe::test
