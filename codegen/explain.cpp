@@ -8,7 +8,7 @@
 #include <fmt/ranges.h>
 
 #include <lathe/codegen/access.h>
-#include <lathe/codegen/strips.h>
+#include <lathe/codegen/strip_plan.h>
 
 namespace lathe {
 

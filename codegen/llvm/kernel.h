@@ -8,7 +8,7 @@
 #include <lathe/codegen/llvm/arithmetic.h>
 #include <lathe/codegen/llvm/function.h>
 #include <lathe/codegen/schedule.h>
-#include <lathe/codegen/strips.h>
+#include <lathe/codegen/strip_plan.h>
 
 namespace lathe::emit {
 

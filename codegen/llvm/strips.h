@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <lathe/codegen/llvm/module.h>
-#include <lathe/codegen/strips.h>
+#include <lathe/codegen/strip_plan.h>
 
 namespace lathe::emit {
 

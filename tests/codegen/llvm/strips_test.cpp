@@ -5,7 +5,7 @@
 #include <thread>
 
 #include <lathe/codegen/memory_plan.h>
-#include <lathe/codegen/strips.h>
+#include <lathe/codegen/strip_plan.h>
 #include <lathe/ops/conv.h>
 #include <lathe/ops/gradients.h>
 #include <lathe/ops/math.h>
