@@ -12,8 +12,8 @@
 
 namespace lathe::test {
 
-/// Seeds of `count` graphs, a third of them under sanitizers, where each takes many times as long. LATHE_FUZZ_SEED is
-/// the first one's, for others than ever.
+/// Seeds of `count` graphs, a third of them under the address sanitizer, where each takes many times as long.
+/// LATHE_FUZZ_SEED is the first one's, for others than ever.
 std::ranges::iota_view<unsigned, unsigned> random_graph_seeds(unsigned count);
 
 /// Ops drawn at random, of all kinds, one taking in what others made: the same seed draws the same ones. Some of what

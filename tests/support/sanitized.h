@@ -2,8 +2,7 @@
 
 namespace lathe::test {
 
-/// Whether this is a build with sanitizers, in which everything takes many times as long and memory is kept for a
-/// while.
+/// Whether the address sanitizer watches: then everything takes many times as long, and memory is kept for a while.
 #ifdef LATHE_TEST_SANITIZED
 inline constexpr bool is_sanitized = true;
 #else
