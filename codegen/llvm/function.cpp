@@ -1,5 +1,7 @@
 #include <lathe/codegen/llvm/function.h>
 
+#include <algorithm>
+
 #include <lathe/codegen/llvm/float_mode.h>
 
 namespace lathe::emit {
@@ -68,6 +70,51 @@ llvm::Value* FunctionEmitter::ceil_div(llvm::Value* x, std::int64_t y) {
   return y == 1 ? x : b.CreateUDiv(b.CreateNSWAdd(x, number(y - 1)), number(y));
 }
 
+llvm::Value* FunctionEmitter::times(llvm::Value* x, llvm::Value* y) {
+  const auto* constant = llvm::dyn_cast<llvm::ConstantInt>(y);
+  if (!constant) return b.CreateNSWMul(x, y);
+  if (constant->isOne()) return x;
+  const auto loop = std::find_if(loops_.begin(), loops_.end(), [&](const Loop& each) { return each.index == x; });
+  if (loop != loops_.end()) {
+    llvm::PHINode*& product = loop->products[constant->getSExtValue()];
+    if (!product) {
+      product = llvm::PHINode::Create(module.i64_type(), 2, "", loop->index);
+      const llvm::IRBuilder<>::InsertPointGuard guard(b);
+      b.SetInsertPoint(loop->before->getTerminator());
+      product->addIncoming(b.CreateNSWMul(loop->index->getIncomingValue(0), y), loop->before);
+    }
+    return product;
+  }
+  // An index that is shifted by the same at every turn is moved along as well.
+  auto* shifted = llvm::dyn_cast<llvm::BinaryOperator>(x);
+  const auto is_index = [&](llvm::Value* value) {
+    return std::any_of(loops_.begin(), loops_.end(), [&](const Loop& each) { return each.index == value; });
+  };
+  if (!shifted || (!is_index(shifted->getOperand(0)) && !is_index(shifted->getOperand(1)))) return b.CreateNSWMul(x, y);
+  if (shifted->getOpcode() == llvm::Instruction::Add) {
+    return b.CreateNSWAdd(times(shifted->getOperand(0), y), times(shifted->getOperand(1), y));
+  }
+  if (shifted->getOpcode() == llvm::Instruction::Sub) {
+    return b.CreateNSWSub(times(shifted->getOperand(0), y), times(shifted->getOperand(1), y));
+  }
+  return b.CreateNSWMul(x, y);
+}
+
+/// At the end of a loop's last block. One that has others inside had rather not hold a register for what takes it one
+/// multiplication a turn.
+void FunctionEmitter::finish_products(const Loop& loop) {
+  for (const auto& [factor, product] : loop.products) {
+    if (!loop.has_inner) {
+      product->addIncoming(b.CreateNSWAdd(product, number(factor * loop.step)), b.GetInsertBlock());
+      continue;
+    }
+    const llvm::IRBuilder<>::InsertPointGuard guard(b);
+    b.SetInsertPoint(loop.index->getParent()->getFirstNonPHI());
+    product->replaceAllUsesWith(b.CreateNSWMul(loop.index, number(factor)));
+    product->eraseFromParent();
+  }
+}
+
 void FunctionEmitter::mark_loop(llvm::BranchInst* back) {
   llvm::LLVMContext& context = module.context;
   auto* no_unrolling = llvm::MDNode::get(context, llvm::MDString::get(context, "llvm.loop.unroll.disable"));
@@ -106,9 +153,13 @@ Carried FunctionEmitter::loop(llvm::Value* begin, llvm::Value* end, std::int64_t
     phi->addIncoming(value, before);
     inside.push_back(phi);
   }
+  for (Loop& outer : loops_) outer.has_inner = true;
+  loops_.push_back({.index = index, .before = before, .step = step});
   open_scope();
   const Carried next = body(index, inside);
   close_scope();
+  finish_products(loops_.back());
+  loops_.pop_back();
   llvm::BasicBlock* latch = b.GetInsertBlock();
   llvm::Value* increased = b.CreateNSWAdd(index, number(step));
   mark_loop(b.CreateCondBr(b.CreateICmpSLT(increased, end), head, exit));

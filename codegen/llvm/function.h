@@ -24,6 +24,8 @@ class FunctionEmitter {
   /// The number that `dim` stands for in this run; computed once, in the function's entry.
   llvm::Value* dim(const Dim& dim);
   llvm::Value* smaller(llvm::Value* x, llvm::Value* y);
+  /// x times y. A loop without others inside has products of its index with a constant go along by additions.
+  llvm::Value* times(llvm::Value* x, llvm::Value* y);
   /// ceil(x / y) for x >= 0, y > 0.
   llvm::Value* ceil_div(llvm::Value* x, std::int64_t y);
 
@@ -61,9 +63,20 @@ class FunctionEmitter {
   virtual void close_scope() {}
 
  private:
+  /// A loop under construction.
+  struct Loop {
+    llvm::PHINode* index;
+    llvm::BasicBlock* before;
+    std::int64_t step;
+    bool has_inner = false;
+    std::map<std::int64_t, llvm::PHINode*> products = {};  // of the index with a constant
+  };
+
   llvm::BasicBlock* new_block(const char* name);
   void mark_loop(llvm::BranchInst* back);
+  void finish_products(const Loop& loop);
 
+  std::vector<Loop> loops_;  // around the place at hand, outermost first
   llvm::BasicBlock* entry_;
   std::map<Dim, llvm::Value*> dims_;
   std::map<SymbolId, llvm::Value*> symbols_;

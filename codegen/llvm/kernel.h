@@ -318,7 +318,7 @@ class KernelEmitter : public FunctionEmitter {
   int square_width(DType dtype, int width) const;
   llvm::AllocaInst* packed_memory(loop::ExprId operand, std::int64_t elements);
   void release(loop::ExprId operand);
-  llvm::Value* packed_line(const Packed& packed);
+  llvm::Value* packed_line(const Packed& packed, std::int64_t stride);
   llvm::Value* packed_element(const Packed& packed, llvm::Value* along);
   llvm::Value* block_element(const Packed& block);
   const Packed* find_packed(loop::ExprId operand) const;

@@ -26,7 +26,7 @@ llvm::Value* KernelEmitter::first_element(ExprId access, const Affine& flat) {
   const Key pointer_key = {access, by_row ? row_ : -1, -1, Form::pointer};
   if (llvm::Value* found = known(pointer_key)) return found;
 
-  // Terms of outer loops first: their sum then stays put while inner loops run.
+  // Terms of outer loops first: where they lead stays put while inner loops run.
   std::vector<std::pair<int, std::pair<ExprId, Dim>>> terms;
   for (const auto& term : flat.terms) {
     const auto* index = std::get_if<AxisIndex>(&pool().node(term.first));
@@ -36,24 +36,23 @@ llvm::Value* KernelEmitter::first_element(ExprId access, const Affine& flat) {
     terms.emplace_back(depth, term);
   }
   std::stable_sort(terms.begin(), terms.end(), [](const auto& x, const auto& y) { return x.first < y.first; });
-  llvm::Value* offset = dim(flat.constant);
+  llvm::Type* element = module.memory_type(pool().dtype(access));
+  llvm::Value* pointer = nullptr;
+  Dim step = 1;
+  if (const auto* load = std::get_if<Load>(&pool().node(access))) {
+    pointer = tensor(load->tensor);
+  } else {
+    const LocalRow& row = rows_.at(std::get<Local>(pool().node(access)).local);
+    pointer = row.memory;
+    step = row.step;
+    if (row.axis) pointer = b.CreateGEP(element, pointer, times(scratch_row_, number(row.row_step)));
+  }
+  if (flat.constant != Dim(0)) pointer = b.CreateGEP(element, pointer, dim(flat.constant * step));
   for (const auto& [depth, term] : terms) {
     const auto* index = std::get_if<AxisIndex>(&pool().node(term.first));
     llvm::Value* factor = index ? axes_.at(index->axis) : value(term.first);
-    offset = b.CreateNSWAdd(offset, b.CreateNSWMul(factor, dim(term.second)));
+    pointer = b.CreateGEP(element, pointer, times(factor, dim(term.second * step)));
   }
-
-  llvm::Value* base = nullptr;
-  llvm::Type* element = module.memory_type(pool().dtype(access));
-  if (const auto* load = std::get_if<Load>(&pool().node(access))) {
-    base = tensor(load->tensor);
-  } else {
-    const LocalRow& row = rows_.at(std::get<Local>(pool().node(access)).local);
-    base = row.memory;
-    offset = b.CreateNSWMul(offset, number(row.step));
-    if (row.axis) offset = b.CreateNSWAdd(b.CreateNSWMul(scratch_row_, number(row.row_step)), offset);
-  }
-  llvm::Value* pointer = b.CreateInBoundsGEP(element, base, offset);
   remember(pointer_key, pointer, stale);
   return pointer;
 }

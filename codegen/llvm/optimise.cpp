@@ -20,7 +20,6 @@ void optimise(llvm::Module& module, Target& target) {
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
 
-  // Loop strength reduction is part of code generation.
   llvm::FunctionPassManager passes;
   passes.addPass(llvm::EarlyCSEPass(true));
   passes.addPass(llvm::InstCombinePass());

@@ -24,27 +24,30 @@ llvm::AllocaInst* KernelEmitter::packed_memory(ExprId operand, std::int64_t elem
   return at->second;
 }
 
-/// The number of the bound reduced indices, in row-major order.
-llvm::Value* KernelEmitter::packed_line(const Packed& packed) {
-  if (packed.first_line) return b.CreateNSWSub(bound(packed.axes.front()), packed.first_line);
+/// The number of the bound reduced indices, in row-major order, times `stride`; from where a copy begins, or would if
+/// it had the terms before its first one.
+llvm::Value* KernelEmitter::packed_line(const Packed& packed, std::int64_t stride) {
+  if (packed.first_line) return times(bound(packed.axes.front()), number(stride));
   llvm::Value* line = number(0);
   for (const AxisId axis : packed.axes) line = b.CreateNSWAdd(b.CreateNSWMul(line, extent(axis)), bound(axis));
-  return line;
+  return times(line, number(stride));
 }
 
 /// Where a block has the element of the bound reduced axes for the current row.
 llvm::Value* KernelEmitter::block_element(const Packed& block) {
   llvm::Type* type = module.memory_type(pool().dtype(block.operand));
   llvm::Value* row = b.CreateConstInBoundsGEP1_64(type, block.memory, static_cast<std::uint64_t>(row_ * block.stride));
-  return b.CreateInBoundsGEP(type, row, packed_line(block));
+  return b.CreateInBoundsGEP(type, row, packed_line(block, 1));
 }
 
 /// Where a panel or lines have the element of the bound reduced axes at column or row `along`.
 llvm::Value* KernelEmitter::packed_element(const Packed& packed, llvm::Value* along) {
-  llvm::Value* line = packed_line(packed);
   llvm::Type* type = module.memory_type(pool().dtype(packed.operand));
-  llvm::Value* first = b.CreateInBoundsGEP(type, packed.memory, b.CreateNSWMul(line, number(packed.stride)));
-  return b.CreateInBoundsGEP(type, first, b.CreateNSWSub(along, packed.first));
+  llvm::Value* begin = b.CreateGEP(type, packed.memory, b.CreateNSWSub(along, packed.first));
+  if (packed.first_line) {
+    begin = b.CreateGEP(type, begin, b.CreateNSWMul(packed.first_line, number(-packed.stride)));
+  }
+  return b.CreateGEP(type, begin, packed_line(packed, packed.stride));
 }
 
 const KernelEmitter::Packed* KernelEmitter::find_packed(ExprId operand) const {
