@@ -74,8 +74,7 @@ llvm::Value* FunctionEmitter::times(llvm::Value* x, llvm::Value* y) {
   const auto* constant = llvm::dyn_cast<llvm::ConstantInt>(y);
   if (!constant) return b.CreateNSWMul(x, y);
   if (constant->isOne()) return x;
-  const auto loop = std::find_if(loops_.begin(), loops_.end(), [&](const Loop& each) { return each.index == x; });
-  if (loop != loops_.end()) {
+  if (Loop* loop = loop_over(x)) {
     llvm::PHINode*& product = loop->products[constant->getSExtValue()];
     if (!product) {
       product = llvm::PHINode::Create(module.i64_type(), 2, "", loop->index);
@@ -85,19 +84,19 @@ llvm::Value* FunctionEmitter::times(llvm::Value* x, llvm::Value* y) {
     }
     return product;
   }
-  // An index that is shifted by the same at every turn is moved along as well.
-  auto* shifted = llvm::dyn_cast<llvm::BinaryOperator>(x);
-  const auto is_index = [&](llvm::Value* value) {
-    return std::any_of(loops_.begin(), loops_.end(), [&](const Loop& each) { return each.index == value; });
-  };
-  if (!shifted || (!is_index(shifted->getOperand(0)) && !is_index(shifted->getOperand(1)))) return b.CreateNSWMul(x, y);
-  if (shifted->getOpcode() == llvm::Instruction::Add) {
-    return b.CreateNSWAdd(times(shifted->getOperand(0), y), times(shifted->getOperand(1), y));
-  }
-  if (shifted->getOpcode() == llvm::Instruction::Sub) {
-    return b.CreateNSWSub(times(shifted->getOperand(0), y), times(shifted->getOperand(1), y));
-  }
-  return b.CreateNSWMul(x, y);
+  // An index to which something is added goes along as well.
+  const auto* sum = llvm::dyn_cast<llvm::BinaryOperator>(x);
+  const bool is_sum = sum && (sum->getOpcode() == llvm::Instruction::Add || sum->getOpcode() == llvm::Instruction::Sub);
+  if (!is_sum || (!loop_over(sum->getOperand(0)) && !loop_over(sum->getOperand(1)))) return b.CreateNSWMul(x, y);
+  llvm::Value* first = times(sum->getOperand(0), y);
+  llvm::Value* second = times(sum->getOperand(1), y);
+  return b.CreateBinOp(sum->getOpcode(), first, second);
+}
+
+/// The loop around the place at hand that has this index, if there is one.
+FunctionEmitter::Loop* FunctionEmitter::loop_over(const llvm::Value* index) {
+  const auto at = std::find_if(loops_.begin(), loops_.end(), [&](const Loop& loop) { return loop.index == index; });
+  return at == loops_.end() ? nullptr : &*at;
 }
 
 /// At the end of a loop's last block. One that has others inside had rather not hold a register for what takes it one

@@ -74,6 +74,7 @@ class FunctionEmitter {
 
   llvm::BasicBlock* new_block(const char* name);
   void mark_loop(llvm::BranchInst* back);
+  Loop* loop_over(const llvm::Value* index);
   void finish_products(const Loop& loop);
 
   std::vector<Loop> loops_;  // around the place at hand, outermost first
