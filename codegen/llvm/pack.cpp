@@ -24,8 +24,8 @@ llvm::AllocaInst* KernelEmitter::packed_memory(ExprId operand, std::int64_t elem
   return at->second;
 }
 
-/// The number of the bound reduced indices, in row-major order, times `stride`; from where a copy begins, or would if
-/// it had the terms before its first one.
+/// The number of the bound reduced indices, in row-major order, times `stride`. Copies of some terms begin with another
+/// number than 0: see packed_element().
 llvm::Value* KernelEmitter::packed_line(const Packed& packed, std::int64_t stride) {
   if (packed.first_line) return times(bound(packed.axes.front()), number(stride));
   llvm::Value* line = number(0);

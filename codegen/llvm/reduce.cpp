@@ -63,8 +63,7 @@ void KernelEmitter::prefetch_next_rows(ExprId access, AxisId last, int elements)
   } else if (along == Dim(1) && row == pool().axis(last).extent) {
     // One after the other, rows are a single run of memory, of which each index takes as many elements as there are
     // rows.
-    llvm::Value* ahead =
-        b.CreateNSWAdd(dim(*row * Dim(space_.rows)), b.CreateNSWMul(bound(last), number(space_.rows - 1)));
+    llvm::Value* ahead = b.CreateNSWAdd(dim(*row * Dim(space_.rows)), times(bound(last), number(space_.rows - 1)));
     llvm::Value* from = b.CreateGEP(element, first_element(access, accesses_.flat(access)), ahead);
     for (std::int64_t at = 0; at < std::max<std::int64_t>(elements * space_.rows * bytes, 1); at += cache_line_bytes) {
       prefetch(b.CreateGEP(element, from, number(at / bytes)));

@@ -160,8 +160,8 @@ TEST_CASE("no inner loop of the training step spills a register, and nothing cal
     const std::string assembly = test::slurp(folder.path() / "00_mean" / "module.s");
     std::size_t multiplying = 0;
     for (const std::string& loop : innermost_loops(assembly)) {
-      // Polynomials have constants in memory; contractions have not.
       INFO(loop);
+      // Polynomials have constants in memory; contractions have not.
       if (loop.find("vfmadd231") != std::string::npos && loop.find(".LCPI") == std::string::npos) {
         ++multiplying;
         CHECK(loop.find("\timul") == std::string::npos);  // places go along by additions
